@@ -1,0 +1,33 @@
+"""What a user can get wrong, and how it is said."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class InputError(ValueError):
+    """Wrong input: one line a problem, each naming the key, the value and what would be right.
+
+    Parameters
+    ----------
+    *problems : str
+        All problems found, so that a user mends them in one go.
+    """
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("\n".join(problems))
+        self.problems: tuple[str, ...] = problems
+
+
+class StorageError(InputError):
+    """A file, folder or store that cannot be read or written (command line: exit 5)."""
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """Return `` (did you mean 'x'?)`` where something known is close to `name`, else the list."""
+    known = sorted(known)
+    close = difflib.get_close_matches(str(name), known, n=1, cutoff=0.6)
+    if close:
+        return f" (did you mean {close[0]!r}?)"
+    return f" (known: {', '.join(known)})"

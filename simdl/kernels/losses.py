@@ -1,0 +1,77 @@
+"""Losses: value and gradient together.
+
+One signature: ``loss(losses, dy, y, t, option)`` with losses (n,) each sample's loss, dy (n, k) the
+gradient of their *mean* by y, y (n, k) the network's output, t (n, m) the targets in the network's
+precision, ``option`` the loss's one number (label smoothing, say). NaN in y comes out in both.
+"""
+
+from simdl._jit import njit
+from simdl.kernels.mathematics import exp, log
+
+
+@njit
+def softmax_cross_entropy(losses, dy, y, t, option):
+    """losses = -sum_k q_k log softmax(y)_k;  dy = (softmax(y) - q) / n
+
+    t (n, 1) holds class indices (exact in float32 up to 2^24). q is 1 at the class, or with label
+    smoothing s (Szegedy et al. 2016) 1 - s at the class plus s/k everywhere.
+    """
+    n, k = y.shape
+    real = y.dtype.type
+    spread = real(option / k)
+    top = real(1.0 - option)
+    scale = real(1.0 / n)
+    for i in range(n):
+        row, out = y[i], dy[i]
+        highest = row[0]
+        for j in range(1, k):
+            highest = row[j] if row[j] > highest else highest
+        total, linear = real(0), real(0)
+        for j in range(k):  # NaN survives here even if it lost the maximum
+            shifted = row[j] - highest
+            linear += shifted
+            out[j] = exp(shifted)
+            total += out[j]
+        label = int(t[i, 0])
+        losses[i] = log(total) - top * (row[label] - highest) - spread * linear
+        inverse = scale / total
+        for j in range(k):
+            out[j] = out[j] * inverse - spread * scale
+        out[label] -= top * scale
+
+
+@njit
+def mean_squared_error(losses, dy, y, t, option):
+    """losses = mean_k (y - t)^2;  dy = 2 (y - t) / (n k).  t (n, k)"""
+    n, k = y.shape
+    share = y.dtype.type(1.0 / k)
+    scale = y.dtype.type(2.0 / (n * k))
+    for i in range(n):
+        total = y.dtype.type(0)
+        for j in range(k):
+            error = y[i, j] - t[i, j]
+            total += error * error
+            dy[i, j] = scale * error
+        losses[i] = total * share
+
+
+@njit
+def count_correct(y, t, n):
+    """How many of the first `n` rows of y (>=n, k) have their maximum at the target's class.
+
+    t (>=n, 1) holds class indices, t (>=n, k) one target an output. A row with NaN is wrong.
+    """
+    correct = 0
+    for i in range(n):
+        best, label = 0, 0
+        finite = y[i, 0] == y[i, 0]
+        for j in range(1, y.shape[1]):
+            best = j if y[i, j] > y[i, best] else best
+            finite = finite and y[i, j] == y[i, j]
+        if t.shape[1] == 1:
+            label = int(t[i, 0])
+        else:
+            for j in range(1, t.shape[1]):
+                label = j if t[i, j] > t[i, label] else label
+        correct += 1 if finite and best == label else 0
+    return correct

@@ -1,0 +1,82 @@
+"""Statistics of arrays: what probes and the divergence check read. Sums run in float64."""
+
+import numpy as np
+
+from simdl._jit import REASSOCIATE, by_precision, njit
+
+
+@njit(fastmath=REASSOCIATE)
+def sum_of_squares(x):
+    """Sum of x^2 over x (n,), reordered freely: a named reduction."""
+    total = 0.0
+    for i in range(x.size):
+        value = np.float64(x[i])
+        total += value * value
+    return total
+
+
+@njit(fastmath=REASSOCIATE)
+def total(x):
+    """Sum over x (n,), reordered freely: a named reduction."""
+    result = 0.0
+    for i in range(x.size):
+        result += np.float64(x[i])
+    return result
+
+
+@njit
+def root_mean_square(x):
+    """sqrt(mean(x^2)); NaN for an empty x."""
+    return np.sqrt(sum_of_squares(x) / x.size)
+
+
+@njit
+def mean(x):
+    """Mean of x (n,); NaN for an empty x."""
+    return total(x) / x.size
+
+
+@njit(fastmath=REASSOCIATE)
+def standard_deviation(x):
+    """sqrt(mean((x - mean)^2)) in two passes; NaN for an empty x."""
+    centre = total(x) / x.size
+    squares = 0.0
+    for i in range(x.size):
+        off = np.float64(x[i]) - centre
+        squares += off * off
+    return np.sqrt(squares / x.size)
+
+
+@njit
+def share_of_zeros(x):
+    """Share of elements that are exactly 0."""
+    zero = x.dtype.type(0)
+    count = 0
+    for i in range(x.size):
+        count += 1 if x[i] == zero else 0
+    return count / x.size
+
+
+_EXPONENT32, _EXPONENT64 = np.int32(0x7F800000), np.int64(0x7FF0000000000000)
+
+
+@njit(inline=True)
+def _bad32(x):
+    return np.int32(x.view(np.int32) & _EXPONENT32) == _EXPONENT32
+
+
+@njit(inline=True)
+def _bad64(x):
+    return np.int64(x.view(np.int64) & _EXPONENT64) == _EXPONENT64
+
+
+_is_bad = by_precision(_bad32, _bad64)
+
+
+@njit
+def all_finite(x):
+    """Whether x (n,) holds no inf and no NaN: an integer scan, unmoved by any float mode."""
+    bad = False
+    for i in range(x.size):
+        bad |= _is_bad(x[i])
+    return not bad
