@@ -253,15 +253,12 @@ def _caller(returns: Any) -> Any:
     return signature
 
 
-def _call_int(address, *arguments):  # type: ignore[no-untyped-def]
+def _call_plainly(address, *arguments):  # type: ignore[no-untyped-def]
     return _functions[address](*arguments)
 
 
-_call_float = _call_int
-if JIT:
-    _call_int = intrinsic(_caller(types.int64))
-    _call_float = intrinsic(_caller(types.float64))
-call_status, call_value = _call_int, _call_float
+call = intrinsic(_caller(types.none)) if JIT else _call_plainly
+call_value = intrinsic(_caller(types.float64)) if JIT else _call_plainly
 
 
 # --- subnormal numbers ----------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 One signature: ``draw(weight, bias, scale, seed, op)`` with weight (fan_in, fan_out), bias
 (fan_out,) already 0, ``scale`` the initializer's one number and ``op`` the count of dense and
 convolution layers before this one, so that nets which differ in an activation or a norm start from
-the same weights. float32 weights are the float64 ones, rounded.
+the same weights. float32 weights are the float64 ones up to rounding.
 """
 
 import numpy as np

@@ -14,7 +14,8 @@ def softmax_cross_entropy(losses, dy, y, t, option):
     """losses = -sum_k q_k log softmax(y)_k;  dy = (softmax(y) - q) / n
 
     t (n, 1) holds class indices (exact in float32 up to 2^24). q is 1 at the class, or with label
-    smoothing s (Szegedy et al. 2016) 1 - s at the class plus s/k everywhere.
+    smoothing s (Szegedy et al. 2016) 1 - s at the class plus s/k everywhere. With u = y - max(y):
+    losses = log(sum exp u) - sum_k q_k u_k, for q sums to 1.
     """
     n, k = y.shape
     real = y.dtype.type
@@ -33,7 +34,8 @@ def softmax_cross_entropy(losses, dy, y, t, option):
             out[j] = exp(shifted)
             total += out[j]
         label = int(t[i, 0])
-        losses[i] = log(total) - top * (row[label] - highest) - spread * linear
+        even = spread * linear if option > 0.0 else real(0)  # 0 * inf would be NaN
+        losses[i] = log(total) - top * (row[label] - highest) - even
         inverse = scale / total
         for j in range(k):
             out[j] = out[j] * inverse - spread * scale

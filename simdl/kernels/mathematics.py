@@ -15,7 +15,10 @@ import numpy as np
 from simdl._jit import by_precision, njit
 
 _f, _i = np.float32, np.int32
-_LOG2E32, _MAGIC32 = _f(1.4426950408889634), _f(12582912.0)  # adding 1.5 * 2^23 rounds to an integer
+_LOG2E32, _MAGIC32 = (
+    _f(1.4426950408889634),
+    _f(12582912.0),
+)  # adding 1.5 * 2^23 rounds to an integer
 _LOG2E64, _MAGIC64 = 1.4426950408889634, 6755399441055744.0  # 1.5 * 2^52
 _MAGIC32_BITS, _MAGIC64_BITS = _i(0x4B400000), np.int64(0x4338000000000000)
 _LN2_HI32, _LN2_LO32 = _f(0.693359375), _f(-2.12194440e-4)
@@ -46,9 +49,9 @@ def _exp32(x):
     p = (q * r) * r + r + _ONE
     half = _i(k >> _i(1))  # 2^k in two steps, so that subnormal results round once
     rest = _i(k - half)
-    return (
-        p * _i((half + _i(127)) << _i(23)).view(np.float32)
-    ) * _i((rest + _i(127)) << _i(23)).view(np.float32)
+    return (p * _i((half + _i(127)) << _i(23)).view(np.float32)) * _i(
+        (rest + _i(127)) << _i(23)
+    ).view(np.float32)
 
 
 @njit(inline=True)
@@ -66,9 +69,9 @@ def _exp64(x):
     p = (q * r) * r + r + 1.0
     half = k >> np.int64(1)
     rest = k - half
-    return (
-        p * np.int64((half + np.int64(1023)) << np.int64(52)).view(np.float64)
-    ) * np.int64((rest + np.int64(1023)) << np.int64(52)).view(np.float64)
+    return (p * np.int64((half + np.int64(1023)) << np.int64(52)).view(np.float64)) * np.int64(
+        (rest + np.int64(1023)) << np.int64(52)
+    ).view(np.float64)
 
 
 @njit(inline=True)

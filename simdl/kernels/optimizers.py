@@ -55,7 +55,10 @@ def adam(params, grads, slots, options, lr, t):
     """
     real = params.dtype.type
     beta1, beta2, eps, decay = (
-        real(options[0]), real(options[1]), real(options[2]), real(options[3])
+        real(options[0]),
+        real(options[1]),
+        real(options[2]),
+        real(options[3]),
     )
     fresh1, fresh2 = real(1.0 - options[0]), real(1.0 - options[1])
     correct1, correct2 = 1.0, 1.0

@@ -62,12 +62,12 @@ _EXPONENT32, _EXPONENT64 = np.int32(0x7F800000), np.int64(0x7FF0000000000000)
 
 @njit(inline=True)
 def _bad32(x):
-    return np.int32(x.view(np.int32) & _EXPONENT32) == _EXPONENT32
+    return np.int32(np.float32(x).view(np.int32) & _EXPONENT32) == _EXPONENT32
 
 
 @njit(inline=True)
 def _bad64(x):
-    return np.int64(x.view(np.int64) & _EXPONENT64) == _EXPONENT64
+    return np.int64(np.float64(x).view(np.int64) & _EXPONENT64) == _EXPONENT64
 
 
 _is_bad = by_precision(_bad32, _bad64)

@@ -1,8 +1,8 @@
 """The texts readers see: one file, keyed by scenario and id, in English and Chinese.
 
 Keys are dotted paths into ``texts.toml``: ``vanishing_gradients.title``, ``.question``,
-``.figures.PART`` (the caption of ``NAME-PART.png``), ``.claims.ID.statement``, ``.claims.ID.source``
-and, where a verdict honestly differs from what is expected, ``.claims.ID.unexpected``.
+``.figures.PART`` (the caption of ``NAME-PART.png``), ``.claims.ID.statement``, ``.source`` and,
+where a verdict honestly differs from what is expected, ``.unexpected``.
 """
 
 from __future__ import annotations

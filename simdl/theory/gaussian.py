@@ -1,16 +1,19 @@
 """Gaussian averages of activations, E over z ~ N(0, 1): what every mean-field formula is made of.
 
-Activations go by name: sigmoid, tanh, relu, leaky_relu (with `alpha`, its negative slope), identity.
-The last three are one family, slope 1 above zero and a below, and have closed forms; sigmoid and
-tanh are integrated by the trapezoidal rule. `q` is the variance of a pre-activation (>= 0).
+Activations go by name: sigmoid, tanh, relu, leaky_relu (negative slope `alpha`), identity. The last
+three are one family, slope 1 above zero and a below, with closed forms; sigmoid and tanh are
+integrated by the trapezoidal rule. `q` is the variance of a pre-activation (>= 0).
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from scipy.special import expit
+
+Function = Callable[[str, np.ndarray], np.ndarray]
 
 SMOOTH = ("sigmoid", "tanh")
 ACTIVATIONS = (*SMOOTH, "relu", "leaky_relu", "identity")
@@ -30,13 +33,13 @@ def negative_slope(activation: str, alpha: float = 0.01) -> float | None:
 
 
 def _value(activation: str, x: np.ndarray) -> np.ndarray:
-    return expit(x) if activation == "sigmoid" else np.tanh(x)
+    return np.asarray(expit(x) if activation == "sigmoid" else np.tanh(x))
 
 
 def _derivative(activation: str, x: np.ndarray) -> np.ndarray:
     # Both through exp(-|x|), whose tails do not cancel: tanh'(x) = 4 s'(2x).
     e = np.exp(-np.abs(x if activation == "sigmoid" else 2 * x))
-    return (1.0 if activation == "sigmoid" else 4.0) * e / (1 + e) ** 2
+    return np.asarray((1.0 if activation == "sigmoid" else 4.0) * e / (1 + e) ** 2)
 
 
 def _nodes(q: float) -> tuple[np.ndarray, np.ndarray]:
@@ -73,7 +76,7 @@ def derivative_moment(activation: str, q: float, power: int = 2, alpha: float = 
     return float(weight @ _derivative(activation, math.sqrt(q) * z) ** power)
 
 
-def _pair_average(activation: str, function, c: float, q: float) -> float:
+def _pair_average(activation: str, function: Function, c: float, q: float) -> float:
     """Return E[f(u1) f(u2)], row by row: the full grid would not fit for large q."""
     z, weight = _nodes(q)
     root, rest = math.sqrt(q), math.sqrt(max(0.0, 1 - c * c))

@@ -16,16 +16,21 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.special import digamma, erfc, polygamma
-from scipy.stats import binom
+from scipy.special import digamma, erfc, gammaln, polygamma
 
 from simdl.theory import gaussian
 
-_TIGHT = {"xtol": 1e-15, "rtol": 1e-14}
+# What SciPy's root finder is asked for: float64's last digits.
+TIGHT = {"xtol": 1e-15, "rtol": 1e-14}
 
 
 def variance_factor(
-    initializer: str, fan_in: int, fan_out: int, *, std: float = 0.0, limit: float = 0.0
+    initializer: str,
+    fan_in: int,
+    fan_out: int,
+    *,
+    std: float | None = None,
+    limit: float | None = None,
 ) -> float:
     """Return s_w2 = fan_in Var(w) of a weight matrix drawn by a named initializer.
 
@@ -42,22 +47,23 @@ def variance_factor(
     Raises
     ------
     ValueError
-        If the name is unknown or its weights have no mean of zero.
+        If the name is unknown, or its argument is missing.
     """
-    factors = {
-        "lecun": 1.0,
-        "glorot": 2 * fan_in / (fan_in + fan_out),
-        "he": 2.0,
-        "normal": fan_in * std**2,
-        "uniform": fan_in * limit**2 / 3,
-        "orthogonal": fan_in / max(fan_in, fan_out),
-        "zeros": 0.0,
-    }
-    factors["xavier"], factors["kaiming"] = factors["glorot"], factors["he"]
+    scaled = {"lecun": 1.0, "glorot": 2 * fan_in / (fan_in + fan_out), "he": 2.0}
+    scaled["xavier"], scaled["kaiming"] = scaled["glorot"], scaled["he"]
     family = initializer.removesuffix("_normal").removesuffix("_uniform")
-    if family not in factors:
-        raise ValueError(f"initializer {initializer!r}: must be one of {', '.join(factors)}")
-    return factors[family]
+    if family in scaled:
+        return scaled[family]
+    if initializer == "normal" and std is not None:
+        return fan_in * std**2
+    if initializer == "uniform" and limit is not None:
+        return fan_in * limit**2 / 3
+    if initializer == "orthogonal":
+        return fan_in / max(fan_in, fan_out)
+    if initializer == "zeros":
+        return 0.0
+    known = ", ".join([*scaled, "normal (with std)", "uniform (with limit)", "orthogonal", "zeros"])
+    raise ValueError(f"initializer {initializer!r}: must be one of {known}")
 
 
 def length_map(
@@ -99,7 +105,7 @@ def fixed_length(
     # Rounding can leave no sign change where a bound is the root itself.
     if excess(low) <= 0:
         return low
-    return high if excess(high) >= 0 else brentq(excess, low, high, **_TIGHT)
+    return high if excess(high) >= 0 else brentq(excess, low, high, **TIGHT)
 
 
 def backward_gain(activation: str, q: float, s_w2: float, alpha: float = 0.01) -> float:
@@ -173,7 +179,9 @@ def propagate(
         Mean square of the input's features.
     """
     factors = np.asarray(s_w2, dtype=np.float64)
-    inputs, length, gain = [float(mean_square)], [], []
+    inputs = [float(mean_square)]
+    length: list[float] = []
+    gain: list[float] = []
     for layer, factor in enumerate(factors):
         if layer:
             inputs.append(gaussian.mean_square(activation, length[-1], alpha))
@@ -191,106 +199,12 @@ def weight_gradient(profile: Propagation, fan_in: Sequence[int] | np.ndarray) ->
     hidden layer, whatever s_w2: what the signal gains going forward the gradient gains going back.
     The gradient of a batch's mean loss is another quantity and does drift.
     """
-    return np.asarray(fan_in) * profile.inputs * profile.gradient
-
-
-def order_chaos_line(s_b2: float) -> tuple[float, float]:
-    """Return (s_w2, q*) where chi1 = 1 for tanh (Poole et al. 2016, Schoenholz et al. 2017).
-
-    At a given q*, s_w2 = 1 / E[phi'^2] and s_b2 = q* - s_w2 E[phi^2], which is solved for q*.
-    """
-    if s_b2 < 0:
-        raise ValueError(f"s_b2: {s_b2}: must not be negative")
-    if s_b2 == 0:
-        return 1.0, 0.0
-
-    def bias(q: float) -> float:
-        second = gaussian.mean_square("tanh", q) / gaussian.derivative_moment("tanh", q)
-        return q - second - s_b2
-
-    high = s_b2
-    while bias(high) < 0:
-        high *= 2
-    q = brentq(bias, s_b2 / 2, high, **_TIGHT)
-    return 1 / gaussian.derivative_moment("tanh", q), q
-
-
-def correlation_map(
-    activation: str, c: float, q: float, s_w2: float, s_b2: float = 0.0, alpha: float = 0.01
-) -> float:
-    """Return the next layer's correlation of two inputs that have correlation c and equal q.
-
-    (s_w2 E[phi(u1) phi(u2)] + s_b2) / length_map(q), after Poole et al. (2016), whose q is q*.
-    """
-    covariance = s_w2 * gaussian.product(activation, c, q, alpha) + s_b2
-    return min(1.0, covariance / length_map(activation, q, s_w2, s_b2, alpha))
-
-
-def correlation_path(
-    activation: str,
-    c: float,
-    depth: int,
-    s_w2: float,
-    s_b2: float = 0.0,
-    q: float | None = None,
-    alpha: float = 0.01,
-) -> np.ndarray:
-    """Return c_0..c_depth, shape (depth + 1,): `correlation_map` iterated from c_0 = c.
-
-    Lengths start at `q` and follow their own map; None starts and keeps them at q*.
-    """
-    length = _finite_length(activation, s_w2, s_b2, alpha) if q is None else q
-    path = [float(c)]
-    for _ in range(depth):
-        path.append(correlation_map(activation, path[-1], length, s_w2, s_b2, alpha))
-        if q is not None:
-            length = length_map(activation, length, s_w2, s_b2, alpha)
-    return np.array(path)
-
-
-def _finite_length(activation: str, s_w2: float, s_b2: float, alpha: float) -> float:
-    q = fixed_length(activation, s_w2, s_b2, alpha)
-    if not 0 < q < math.inf:
-        raise ValueError(f"s_w2: {s_w2}, s_b2: {s_b2}: {activation} has no finite, positive q*")
-    return q
-
-
-def fixed_correlation(
-    activation: str, s_w2: float, s_b2: float = 0.0, alpha: float = 0.01
-) -> float:
-    """Return c*, the stable fixed point of the correlation map at q*: 1 exactly if chi1 <= 1."""
-    q = _finite_length(activation, s_w2, s_b2, alpha)
-    if backward_gain(activation, q, s_w2, alpha) <= 1:
-        return 1.0
-
-    def excess(c: float) -> float:
-        return correlation_map(activation, c, q, s_w2, s_b2, alpha) - c
-
-    # The map is convex on [0, 1] and above the diagonal at 0: one root below the one at 1.
-    gap = 0.5
-    while excess(1 - gap) >= 0:
-        gap /= 2
-        if gap < 1e-7:
-            return 1.0
-    return brentq(excess, 0.0, 1 - gap, **_TIGHT) if excess(0.0) > 0 else 0.0
+    return np.asarray(profile.inputs * profile.gradient * np.asarray(fan_in))
 
 
 def gradient_scale(chi: float) -> float:
     """Return 1/|ln chi|, layers over which the squared gradient changes by e (inf at chi = 1)."""
     return 1 / abs(math.log(chi)) if chi != 1 else math.inf
-
-
-def correlation_scale(
-    activation: str, s_w2: float, s_b2: float = 0.0, alpha: float = 0.01
-) -> float:
-    """Return xi_c in layers: |c_l - c*| goes as exp(-l / xi_c) at last (Schoenholz et al. 2017).
-
-    1/|ln(s_w2 E[phi'(u1) phi'(u2)])| at c*. Networks of usable depth are not there yet: compare
-    them with `correlation_path`.
-    """
-    c = fixed_correlation(activation, s_w2, s_b2, alpha)
-    q = _finite_length(activation, s_w2, s_b2, alpha)
-    return gradient_scale(s_w2 * gaussian.derivative_product(activation, c, q, alpha))
 
 
 def gain_second_moment(widths: Sequence[int] | np.ndarray) -> float:
@@ -310,7 +224,9 @@ def log_gain(width: int) -> tuple[float, float]:
     layers (Hanin 2018).
     """
     on = np.arange(1, width + 1)
-    share = binom.pmf(on, width, 0.5)
+    # Binomial coefficients through logarithms: they overflow from width 1030. SciPy's own
+    # distribution would cost .3 s of import.
+    share = np.exp(-gammaln(on + 1) - gammaln(width - on + 1) + 2 * gammaln(width / 2 + 1))
     share /= share.sum()
     psi = digamma(on / 2)
     mean = share @ psi

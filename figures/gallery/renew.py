@@ -1,0 +1,42 @@
+"""Copy the figures of the last run into this folder, small, with the verdicts beside them.
+
+``make gallery`` calls it after a run at default settings. It replaces what stood here.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from PIL import Image
+
+HERE = Path(__file__).resolve().parent
+WIDTH = 900  # pixels: a README's column shows no more
+COLOURS = 128  # a palette: a tenth of the bytes, no visible difference in line figures
+
+
+def shrink(source: Path, target: Path) -> None:
+    """Write the picture `source` to `target`, at most WIDTH pixels wide, in a palette."""
+    with Image.open(source) as picture:
+        size = (WIDTH, round(picture.height * WIDTH / picture.width))
+        small = picture.convert("RGB")
+        if picture.width > WIDTH:
+            small = small.resize(size, Image.Resampling.LANCZOS)
+        small.quantize(COLOURS, dither=Image.Dither.NONE).save(target, optimize=True)
+
+
+def renew(figures: Path, gallery: Path) -> None:
+    """Fill `gallery` from `figures`: every picture, and the verdicts without their timings."""
+    verdicts = json.loads((figures / "verdicts.json").read_text(encoding="utf-8"))
+    for verdict in verdicts:
+        verdict.pop("seconds", None)
+    for old in gallery.glob("*.png"):
+        old.unlink()
+    for picture in sorted(figures.glob("*.png")):
+        shrink(picture, gallery / picture.name)
+    summary = json.dumps(verdicts, indent=1, ensure_ascii=False) + "\n"
+    (gallery / "verdicts.json").write_text(summary, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    renew(HERE.parent, HERE)

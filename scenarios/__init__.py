@@ -1,0 +1,1 @@
+"""Scenarios: one phenomenon a file. Installed as ``simdl._scenarios``."""

@@ -1,0 +1,60 @@
+"""Deep-learning training, simulated: textbook phenomena as experiments with verdicts.
+
+The names below load what they need on first use, so that importing the package is quick.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from simdl.errors import InputError, StorageError
+
+if TYPE_CHECKING:
+    from simdl._jit import njit
+    from simdl.data import Data
+    from simdl.functional import Pullback, forward, value_and_grad, vjp
+    from simdl.network import Network
+    from simdl.parameters import Parameters
+    from simdl.probes import Probe
+    from simdl.result import Result, load
+    from simdl.training import train
+
+__version__ = "0.1.0"
+RESULTS_VERSION = 1  # results of equal numbers compare
+
+_HOMES = {
+    "Data": "data",
+    "Network": "network",
+    "Parameters": "parameters",
+    "Probe": "probes",
+    "Pullback": "functional",
+    "Result": "result",
+    "forward": "functional",
+    "load": "result",
+    "njit": "_jit",
+    "train": "training",
+    "value_and_grad": "functional",
+    "vjp": "functional",
+}
+_MODULES = ("data", "initializers", "layers", "losses", "optimizers", "probes", "theory")
+
+__all__ = [
+    "RESULTS_VERSION", "Data", "InputError", "Network", "Parameters", "Probe", "Pullback", "Result",
+    "StorageError", "__version__", "forward", "load", "njit", "train", "value_and_grad", "vjp",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        value = getattr(importlib.import_module(f"simdl.{_HOMES[name]}"), name)
+    elif name in _MODULES:
+        return importlib.import_module(f"simdl.{name}")
+    else:
+        raise AttributeError(f"module 'simdl' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES, *_MODULES})

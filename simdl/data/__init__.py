@@ -1,0 +1,12 @@
+"""Data sets: real digits, drawn toys, a user's own table or arrays; split and scaled by seed.
+
+``load`` gives a :class:`Data` ready for training. ``source`` gives the whole data set before
+splitting, for whoever splits it many times (a sweep splits one source once a seed).
+"""
+
+from simdl.data.arrays import Data
+from simdl.data.loading import load, source
+from simdl.data.scaling import Scaler
+from simdl.data.sources import Source
+
+__all__ = ["Data", "Scaler", "Source", "load", "source"]

@@ -1,0 +1,129 @@
+"""From a name or a path to a data set."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from simdl.data.archives import read_npz
+from simdl.data.arrays import Data
+from simdl.data.digits import digits
+from simdl.data.generators import GENERATORS, draw
+from simdl.data.scaling import check_scale
+from simdl.data.sources import SPLIT, Source
+from simdl.data.splitting import check_fractions, check_seed
+from simdl.data.tables import read_csv
+from simdl.errors import InputError, suggest
+
+NAMES = ("digits", *GENERATORS)
+READERS: dict[str, tuple[Callable[..., Source], tuple[str, ...]]] = {
+    ".csv": (read_csv, ("task", "drop", "delimiter")),
+    ".npz": (read_npz, ("task",)),
+}
+
+
+def source(
+    name_or_path: str | os.PathLike[str],
+    *,
+    target: str | None = None,
+    seed: int = 0,
+    **options: Any,
+) -> Source:
+    """Return a whole data set, before splitting.
+
+    Parameters
+    ----------
+    name_or_path : str or path
+        ``"digits"`` (real, x (1797, 8, 8, 1) of 0 to 16, 10 classes); ``"spirals"``, ``"moons"``,
+        ``"circles"`` or ``"xor"`` (drawn by `seed`); or the path of a file ending in .csv or .npz.
+    target : str, optional
+        The column of a CSV to predict; without it, the column named "target".
+    seed : int
+        Draws the toys; real data do not depend on it.
+    **options
+        Of the toys: `samples`, `noise`, and `classes`, `turns` (spirals), `factor` (circles). Of
+        files: `task` ("classification" or "regression"); of CSV also `drop` (columns to leave out)
+        and `delimiter`.
+
+    Raises
+    ------
+    InputError
+    """
+    problems = check_seed(seed)
+    if problems:
+        raise InputError(*problems)
+    if not isinstance(name_or_path, (str, os.PathLike)):
+        raise InputError(f"data.name: {name_or_path!r}: must be a name or a path")
+    name = os.fspath(name_or_path)
+    reader = READERS.get(Path(name).suffix.lower())
+    if isinstance(name_or_path, str) and name in NAMES:
+        _refuse_target(name, target)
+        if name != "digits":
+            return draw(name, seed, options)
+        _refuse_options(name, options, ())
+        return digits()
+    if reader is None:
+        raise InputError(_unknown(name))
+    read, known = reader
+    _refuse_options(Path(name).suffix, options, known)
+    path = _regular_file(name)
+    if read is read_csv:
+        return read(path, target=target, **options)
+    _refuse_target(name, target)
+    return read(path, **options)
+
+
+def load(
+    name_or_path: str | os.PathLike[str],
+    *,
+    split: Sequence[float] = SPLIT,
+    scale: str = "standard",
+    seed: int = 0,
+    target: str | None = None,
+    **options: Any,
+) -> Data:
+    """Return a data set split and scaled, ready for training.
+
+    Parameters are those of :func:`source` and of :meth:`Source.split`; `seed` serves both.
+    """
+    problems = check_fractions(split) + check_scale(scale) + check_seed(seed)
+    if problems:
+        raise InputError(*problems)
+    return source(name_or_path, target=target, seed=seed, **options).split(split, scale, seed)
+
+
+def _regular_file(name: str) -> Path:
+    path = Path(name).expanduser()
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        raise InputError(f"data.path: {name}: no such file; check the path") from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        raise InputError(f"data.path: {name!r}: cannot be read: {error}") from None
+    if not stat.S_ISREG(mode):
+        raise InputError(f"data.path: {name}: is no regular file; give a CSV or NPZ file")
+    return path
+
+
+def _unknown(name: str) -> str:
+    suffix = Path(name).suffix
+    if suffix or os.sep in name:
+        return f"data.path: {name}: cannot read files of this kind; must end in .csv or .npz"
+    return f"data.name: {name!r}: no such data set{suggest(name.lower(), NAMES)}; or give a path"
+
+
+def _refuse_target(name: str, target: str | None) -> None:
+    if target is not None:
+        raise InputError(f"data.target: {target!r}: only CSV files have columns, {name} has not")
+
+
+def _refuse_options(kind: str, options: dict[str, Any], known: tuple[str, ...]) -> None:
+    unknown = [option for option in options if option not in known]
+    if unknown:
+        hint = [suggest(o, known) if known else " (it takes none)" for o in unknown]
+        raise InputError(
+            *(f"data.{o}: unknown option of {kind}{h}" for o, h in zip(unknown, hint, strict=True))
+        )

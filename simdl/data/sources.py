@@ -1,0 +1,100 @@
+"""`Source`: one data set, whole, before it is split and scaled."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simdl.data.arrays import Data, inputs, targets
+from simdl.data.scaling import check_scale, fit
+from simdl.data.splitting import check_fractions, check_seed, split_indices
+from simdl.errors import InputError
+
+SPLIT = (0.6, 0.2, 0.2)
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A data set before splitting; its arrays are read-only.
+
+    Parameters
+    ----------
+    x : ndarray of float64 (N, ...)
+    t : ndarray of int64 (N,) or of float64 (N, k)
+        Labels or targets.
+    classes : tuple of str or None
+        Names of the classes, in the order of the labels; None in regression.
+    feature_names : tuple of str
+        Names of the columns; empty where they have none.
+    name : str
+        What the data set is called, or the path it was read from.
+    """
+
+    x: NDArray[Any]
+    t: NDArray[Any]
+    classes: tuple[str, ...] | None = None
+    feature_names: tuple[str, ...] = ()
+    name: str = "arrays"
+
+    def __post_init__(self) -> None:
+        x, t = inputs("x", self.x), targets("t", self.t)
+        if len(x) != len(t):
+            raise InputError(f"{self.name}: {len(x)} samples in x but {len(t)} in t: must be equal")
+        for key, array in (("x", x), ("t", t)):
+            view = array.view()  # one source may serve many callers; the caller's own array stays
+            view.flags.writeable = False
+            object.__setattr__(self, key, view)
+
+    def split(self, split: Sequence[float] = SPLIT, scale: str = "standard", seed: int = 0) -> Data:
+        """Return the data in parts, scaled by what the training part shows.
+
+        Parameters
+        ----------
+        split : three floats
+            Fractions of training, validation and test; a part of fraction 0 is None. Labels are
+            stratified: each part holds its fraction of each class to within one sample.
+        scale : str
+            ``"standard"``, ``"minmax"`` or ``"none"``.
+        seed : int
+            0 to 2**32 - 1; draws which sample goes where.
+
+        Raises
+        ------
+        InputError
+        """
+        problems = check_fractions(split) + check_scale(scale) + check_seed(seed)
+        if problems:
+            raise InputError(*problems)
+        labels = self.t if self.t.ndim == 1 else None
+        train, validation, test = split_indices(labels, len(self.x), split, seed)
+        scaler = fit(scale, self.x[train])
+
+        def part(rows: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[Any]] | None:
+            return (scaler.apply(self.x[rows]), self.t[rows]) if rows.size else None
+
+        trained = part(train)
+        assert trained is not None
+        return Data(
+            train=trained,
+            validation=part(validation),
+            test=part(test),
+            classes=self.classes,
+            scaler=scaler,
+            name=self.name,
+            feature_names=self.feature_names,
+        )
+
+    @cached_property
+    def digest(self) -> str:
+        """Hex sha256 over type, shape and bytes of `x` and `t`."""
+        total = hashlib.sha256()
+        for array in (self.x, self.t):
+            total.update(f"{array.dtype.str} {array.shape} ".encode())
+            total.update(array.data)
+        return total.hexdigest()

@@ -1,0 +1,33 @@
+"""Cutting an op's arrays out of the flat buffers."""
+
+from simdl._jit import njit
+
+
+@njit(inline=True)
+def matrix(buffer, offset, rows, columns):
+    """View of `buffer` (flat) as (rows, columns), from `offset` on."""
+    return buffer[offset : offset + rows * columns].reshape(rows, columns)
+
+
+@njit(inline=True)
+def inputs(op, run, buffer):
+    """The op's input (rows, n_in): in the arena its values, in the deltas their gradient."""
+    return matrix(buffer, op.x, run.rows, op.n_in)
+
+
+@njit(inline=True)
+def outputs(op, run, buffer):
+    """The op's output (rows, n_out): in the arena its values, in the deltas their gradient."""
+    return matrix(buffer, op.y, run.rows, op.n_out)
+
+
+@njit(inline=True)
+def weight(op, buffer):
+    """The op's weight as a matrix (n_weight / n_bias, n_bias), in parameters or gradients."""
+    return matrix(buffer, op.weight, op.n_weight // op.n_bias, op.n_bias)
+
+
+@njit(inline=True)
+def bias(op, buffer):
+    """The op's bias (n_bias,), in parameters or gradients."""
+    return buffer[op.bias : op.bias + op.n_bias]

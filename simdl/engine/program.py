@@ -1,0 +1,209 @@
+"""A network as a table of ops over flat buffers: built once, laid out for any batch size."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from simdl._jit import address
+from simdl.engine.records import (
+    DRAW,
+    OP,
+    Tensors,
+    aligned,
+    draw_signature,
+    kernel_signatures,
+    op_signature,
+    records,
+)
+
+EVALUATION_ROWS = 128  # fixed, so that a sample's output does not depend on its company
+
+
+@dataclass(frozen=True)
+class Value:
+    """What an op reads or writes: a slot in the arena, and the shape of one sample."""
+
+    slot: int
+    shape: tuple[int, ...]
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.shape)
+
+    def reshaped(self, *shape: int) -> Value:
+        """The same memory under another shape."""
+        return Value(self.slot, shape)
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One array of the flat parameter vector."""
+
+    name: str
+    shape: tuple[int, ...]
+    offset: int
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.shape)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A program for batches of at most `rows` samples: ops with offsets, and the arena's size."""
+
+    rows: int
+    ops: Any
+    offsets: tuple[int, ...]
+    size: int
+
+    def tensors(self, params: np.ndarray, grads: np.ndarray, buffers: np.ndarray) -> Tensors:
+        """Return the buffers of a run: the given ones and a fresh arena and deltas."""
+        arena, deltas = (aligned(self.size, params.dtype) for _ in range(2))
+        return Tensors(params, grads, buffers, arena, deltas)
+
+    def view(self, buffer: np.ndarray, value: Value, rows: int | None = None) -> np.ndarray:
+        """View `value` in an arena or in deltas as (rows, *shape)."""
+        rows = self.rows if rows is None else rows
+        start = self.offsets[value.slot]
+        return buffer[start : start + rows * value.size].reshape(rows, *value.shape)
+
+
+class Program:
+    """Collects ops, values and parameters while a network is lowered.
+
+    Parameters
+    ----------
+    dtype : "float32" or "float64"
+    input_shape : shape of one sample
+    """
+
+    def __init__(self, dtype: str, input_shape: tuple[int, ...]) -> None:
+        self.dtype = dtype
+        self.parameters: list[Parameter] = []
+        self.leaves: list[tuple[str, str]] = []  # of each leaf layer: path ("3.0"), name ("Dense")
+        self.layer_outputs: dict[str, Value] = {}  # path -> output
+        self._sizes: list[int] = []
+        self._ops: list[dict[str, Any]] = []
+        self.input = self.value(input_shape)
+        self.output = self.input
+
+    # --- building -------------------------------------------------------------------------------
+
+    def value(self, shape: tuple[int, ...]) -> Value:
+        """Reserve a slot for an output of `shape` a sample."""
+        self._sizes.append(math.prod(shape))
+        return Value(len(self._sizes) - 1, tuple(shape))
+
+    def parameter(self, path: str, name: str, shape: tuple[int, ...]) -> Parameter:
+        """Append an array to the flat parameter vector."""
+        made = Parameter(f"{path}.{name}", tuple(shape), self.n_parameters)
+        self.parameters.append(made)
+        return made
+
+    def op(
+        self,
+        forward: Callable[..., Any],
+        backward: Callable[..., Any],
+        x: Value,
+        y: Value,
+        *,
+        weight: Parameter | None = None,
+        bias: Parameter | None = None,
+        skip: Value | None = None,
+        kernels: tuple[Any, Any] | None = None,
+        init: Any = None,
+        alpha: float = 0.0,
+    ) -> None:
+        """Append an op that reads `x` and writes `y`; it belongs to the newest leaf."""
+        signature = op_signature(self.dtype)
+        entry: dict[str, Any] = {
+            "forward": address(forward, signature),
+            "backward": address(backward, signature),
+            "layer": len(self.leaves) - 1,
+            "n_in": x.size,
+            "n_out": y.size,
+            "alpha": alpha,
+            "init": init,
+            "slots": {"x": x.slot, "y": y.slot} | ({"skip": skip.slot} if skip else {}),
+        }
+        for name, parameter in (("weight", weight), ("bias", bias)):
+            if parameter is not None:
+                entry[name], entry[f"n_{name}"] = parameter.offset, parameter.size
+        if kernels is not None:
+            pair = zip(("kernel", "kernel_backward"), kernels, kernel_signatures(self.dtype), strict=True)
+            entry |= {key: address(kernel, sig) for key, kernel, sig in pair}
+        self._ops.append(entry)
+
+    # --- reading --------------------------------------------------------------------------------
+
+    @property
+    def n_parameters(self) -> int:
+        """Length of the flat parameter vector."""
+        return self.parameters[-1].offset + self.parameters[-1].size if self.parameters else 0
+
+    @property
+    def n_buffers(self) -> int:
+        """Length of the flat vector of running statistics."""
+        return 0
+
+    def find(self, field: str) -> list[int]:
+        """Indices of the ops that have `field` ("weight", "kernel")."""
+        return [i for i, entry in enumerate(self._ops) if field in entry]
+
+    def leaf(self, op: int) -> tuple[str, str]:
+        """Path and name of the layer that op number `op` belongs to."""
+        return self.leaves[self._ops[op]["layer"]]
+
+    def op_of(self, path: str, field: str = "weight") -> int:
+        """Index of the first op of the layer at `path`."""
+        return next(i for i in self.find(field) if self.leaf(i)[0] == path)
+
+    @functools.lru_cache(maxsize=8)  # noqa: B019  a program lives as long as its network
+    def layout(self, rows: int, to_input: bool = False) -> Layout:
+        """Lay the program out for batches of at most `rows` samples.
+
+        Parameters
+        ----------
+        rows : samples the arena has room for
+        to_input : bring gradients back to the input, too; training does without
+        """
+        step = 64 // np.dtype(self.dtype).itemsize
+        offsets, size = [], 0
+        for width in self._sizes:
+            offsets.append(size)
+            size += -(-rows * width // step) * step
+        ops = records(OP, len(self._ops))
+        useful = to_input  # whether anything before the op has parameters
+        for record, entry in zip(ops, self._ops, strict=True):
+            for name in OP.names:
+                record[name] = entry.get(name, 0)
+            for name, slot in entry["slots"].items():
+                record[name] = offsets[slot]
+            record["propagate"] = useful
+            useful = useful or "weight" in entry
+        return Layout(rows, ops, tuple(offsets), size)
+
+    def draws(self, initializer: Any) -> Any:
+        """Return the table by which compiled code draws the initial weights.
+
+        `initializer.rule(fan_in, fan_out)` returns a compiled function and its scale; an op's own
+        initializer goes before the network's.
+        """
+        weighted = [entry for entry in self._ops if "bias" in entry]
+        table = records(DRAW, len(weighted))
+        signature = draw_signature(self.dtype)
+        for count, (record, entry) in enumerate(zip(table, weighted, strict=True)):
+            fan_out = entry["n_bias"]
+            fan_in = entry["n_weight"] // fan_out
+            function, scale = (entry["init"] or initializer).rule(fan_in, fan_out)
+            record["address"], record["scale"] = address(function, signature), scale
+            record["n_in"], record["n_out"], record["op"] = fan_in, fan_out, count
+            record["weight"], record["bias"] = entry["weight"], entry["bias"]
+        return table

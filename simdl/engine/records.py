@@ -1,0 +1,136 @@
+"""The engine's data: an op, a run and the buffers, and the one signature of every op.
+
+A program is an array of OP records. Compiled code reads their fields by name; an op's addresses
+say what to call, so that a new op never recompiles the loop.
+"""
+
+from collections import namedtuple
+from functools import cache
+from typing import Any
+
+import numba
+import numpy as np
+from numba import types
+
+_INTEGERS = (
+    "forward",  # address of the adapter, signature `op_signature`
+    "backward",
+    "kernel",  # address of an activation's pure kernels, 0 elsewhere
+    "kernel_backward",
+    "layer",  # which leaf layer it came from
+    "x",  # offset of the input in the arena (and in the deltas)
+    "y",  # offset of the output
+    "n_in",  # elements a sample
+    "n_out",
+    "weight",  # offset in the parameters, and size
+    "n_weight",
+    "bias",
+    "n_bias",
+    "propagate",  # whether backward must reach the input
+    "skip",  # offset of the other input of a join, or of the join's output at a fork
+)
+OP = np.dtype([(name, np.int64) for name in _INTEGERS] + [("alpha", np.float64)], align=True)
+
+# rows in this batch; 1 in training; the step from 0; the seed
+RUN = np.dtype([(name, np.int64) for name in ("rows", "training", "step", "seed")], align=True)
+
+# a pair of a probe and the op it looks at
+PROBE = np.dtype([("address", np.int64), ("op", np.int64)], align=True)
+
+# how an initializer fills one weight matrix (fan_in x fan_out as the kernel sees it)
+DRAW = np.dtype(
+    [(name, np.int64) for name in ("address", "weight", "n_in", "n_out", "bias", "op")]
+    + [("scale", np.float64)],
+    align=True,
+)
+
+# what a training does, beside the network
+PLAN = np.dtype(
+    [
+        (name, np.int64)
+        for name in (
+            "loss",  # addresses
+            "update",
+            "steps",
+            "batch",
+            "n_input",  # elements a sample
+            "output",  # offset of the output in the training arena
+            "eval_output",  # ... in the evaluation arena
+            "n_output",
+            "first",  # where the activations begin in the training arena, behind the input
+            "eval_rows",
+            "probe_every",  # steps between probes, 0 for none
+            "evaluate_every",  # steps between evaluations, 0 for none
+            "evaluate_end",
+        )
+    ]
+    + [(name, np.float64) for name in ("loss_option", "clip_norm", "clip_value")],
+    align=True,
+)
+
+# flat buffers of one precision: parameters, their gradient, running statistics, activations and
+# the gradients by these (same layout)
+Tensors = namedtuple("Tensors", "params grads buffers arena deltas")
+
+
+def records(kind: np.dtype, count: int) -> Any:
+    """Return `count` zeroed records whose fields read as attributes, compiled or not."""
+    return np.zeros(count, kind).view(np.recarray)
+
+
+def aligned(size: int, dtype: Any) -> np.ndarray:
+    """Return zeros (size,) that begin on a 64-byte boundary (14 % faster GEMM)."""
+    width = np.dtype(dtype).itemsize
+    spare = 64 // width
+    block = np.zeros(size + spare, dtype)
+    start = (-block.ctypes.data % 64) // width
+    return block[start : start + size]
+
+
+@cache
+def _types(dtype: str) -> tuple[Any, Any]:
+    real = numba.from_dtype(np.dtype(dtype))
+    return real, types.Array(real, 1, "C")
+
+
+@cache
+def op_signature(dtype: str, returns: Any = types.none) -> Any:
+    """Signature of adapters: (op, run, tensors) -> nothing; of probes: -> float64."""
+    vector = np.zeros(1, dtype)
+    at = Tensors(*[vector] * 5)
+    return returns(
+        numba.typeof(records(OP, 1)).dtype, numba.typeof(records(RUN, 1)).dtype, numba.typeof(at)
+    )
+
+
+@cache
+def kernel_signatures(dtype: str) -> tuple[Any, Any]:
+    """Signatures of an activation's kernels: (y, x, alpha), (dx, dy, x, y, alpha)."""
+    _, vector = _types(dtype)
+    none, alpha = types.none, types.float64
+    return none(vector, vector, alpha), none(vector, vector, vector, vector, alpha)
+
+
+@cache
+def loss_signature(dtype: str) -> Any:
+    """Signature of losses: (losses, dy, y, t, option)."""
+    real, vector = _types(dtype)
+    matrix = types.Array(real, 2, "C")
+    return types.none(vector, matrix, matrix, matrix, types.float64)
+
+
+@cache
+def update_signature(dtype: str) -> Any:
+    """Signature of optimizers: (params, grads, slots, options, lr, t)."""
+    real, vector = _types(dtype)
+    options = types.Array(types.float64, 1, "C")
+    slots = types.Array(real, 2, "C")
+    return types.none(vector, vector, slots, options, types.float64, types.int64)
+
+
+@cache
+def draw_signature(dtype: str) -> Any:
+    """Signature of initializers: (weight, bias, scale, seed, op)."""
+    real, vector = _types(dtype)
+    matrix = types.Array(real, 2, "C")
+    return types.none(matrix, vector, types.float64, types.int64, types.int64)

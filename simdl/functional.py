@@ -1,0 +1,186 @@
+"""One pass through a network, as pure functions: forward, value_and_grad, vjp."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from simdl.engine.blas import single_thread
+from simdl.errors import InputError
+from simdl.losses import loss as make_loss
+from simdl.network import Network, check_seed
+from simdl.parameters import Parameters
+
+
+@dataclass(frozen=True)
+class Pullback:
+    """What `vjp` returns.
+
+    Attributes
+    ----------
+    output : (n, *output_shape) the network's output
+    input : (n, *input_shape) gradient at the input, per sample
+    params : gradient by the parameters, summed over the samples
+    layers : gradient at each layer's output, per sample (n, *shape): ``layers[2]`` for a layer of
+        the network, ``layers["3.0"]`` for one inside a Residual
+    """
+
+    output: np.ndarray
+    input: np.ndarray
+    params: Parameters
+    layers: Mapping[int | str, np.ndarray]
+
+
+class _Pass:
+    """One batch on its way through a network: buffers, and the compiled runs over them."""
+
+    def __init__(
+        self, net: Network, params: Parameters, x: Any, training: bool, seed: int, to_input: bool
+    ) -> None:
+        from simdl.engine.records import RUN, records
+
+        self.net, program = net, net.program
+        rows = _batch(net, x)
+        if params.flat.shape != (net.n_parameters,) or params.flat.dtype != net.dtype:
+            raise InputError(
+                f"params: {params.flat.size} of {params.flat.dtype}: must be "
+                f"{net.n_parameters} of {net.dtype}, as net.init returns"
+            )
+        self.n = len(rows)
+        self.layout = program.layout(self.n, to_input)
+        buffers = params.buffers.flat if params.buffers is not None else np.zeros(0, net.dtype)
+        grads = np.zeros_like(params.flat)
+        self.at = self.layout.tensors(params.flat, grads, buffers)
+        self.run = records(RUN, 1)
+        self.run[0].rows, self.run[0].training = self.n, int(training)
+        self.run[0].seed = check_seed(seed)
+        self.value(program.input)[:] = rows
+
+    def value(self, value: Any) -> np.ndarray:
+        return self.layout.view(self.at.arena, value)
+
+    def delta(self, value: Any) -> np.ndarray:
+        return self.layout.view(self.at.deltas, value)
+
+    def forward(self) -> np.ndarray:
+        from simdl.engine import loop
+
+        with single_thread():
+            loop.forward(self.layout.ops, self.run[0], self.at)
+        return self.value(self.net.program.output)
+
+    def backward(self) -> None:
+        from simdl.engine import loop
+
+        with single_thread():
+            loop.backward(self.layout.ops, self.run[0], self.at)
+
+
+def _batch(net: Network, x: Any) -> np.ndarray:
+    """Return x as (n, *input_shape) of the network's precision."""
+    rows = np.asarray(x)
+    if rows.ndim != len(net.input_shape) + 1 or rows.shape[1:] != net.input_shape:
+        wanted = ", ".join(map(str, net.input_shape))
+        raise InputError(f"x: shape {rows.shape}: must be (n, {wanted}) for this network")
+    if len(rows) == 0:
+        raise InputError("x: no samples: must hold at least one")
+    try:
+        return np.ascontiguousarray(rows, net.dtype)
+    except (TypeError, ValueError):
+        raise InputError(f"x: {rows.dtype}: must hold numbers") from None
+
+
+def forward(
+    net: Network, params: Parameters, x: Any, training: bool = False, seed: int = 0
+) -> np.ndarray:
+    """Return the network's output (n, *output_shape) for x (n, *input_shape).
+
+    Parameters
+    ----------
+    training : whether layers behave as in training; only then `params.buffers` change, in place
+    seed : of what is drawn in training
+
+    Raises
+    ------
+    InputError
+        If `x` or `params` do not fit the network.
+    """
+    if training:
+        return _Pass(net, params, x, True, seed, False).forward().copy()
+    from simdl.engine.program import EVALUATION_ROWS
+
+    rows = _batch(net, x)
+    out = np.empty((len(rows), *net.output_shape), net.dtype)
+    padded = np.zeros((EVALUATION_ROWS, *net.input_shape), net.dtype)
+    ready = _Pass(net, params, padded, False, seed, False)
+    for start in range(0, len(rows), EVALUATION_ROWS):
+        part = rows[start : start + EVALUATION_ROWS]
+        ready.value(net.program.input)[: len(part)] = part
+        out[start : start + len(part)] = ready.forward()[: len(part)]
+    return out
+
+
+def value_and_grad(
+    net: Network,
+    params: Parameters,
+    x: Any,
+    t: Any,
+    loss: Any = "softmax_cross_entropy",
+    training: bool = True,
+    seed: int = 0,
+) -> tuple[float, Parameters]:
+    """Return the mean loss over the batch and its gradient by the parameters.
+
+    Parameters
+    ----------
+    x : (n, *input_shape)
+    t : class indices (n,), or numbers (n,) or (n, k)
+    loss : name, table or instance
+    """
+    chosen = make_loss(loss)
+    ready = _Pass(net, params, x, training, seed, False)
+    targets = chosen.targets(t, net.output_shape, net.dtype, "t")
+    if len(targets) != ready.n:
+        raise InputError(f"t: {len(targets)} targets: must be {ready.n}, one a sample of x")
+    y = ready.forward()
+    function, option = chosen.rule()
+    losses = np.empty(ready.n, net.dtype)
+    function(losses, ready.delta(net.program.output), y, targets, option)
+    ready.backward()
+    return float(np.mean(losses, dtype=float)), params.like(ready.at.grads)
+
+
+def vjp(
+    net: Network,
+    params: Parameters,
+    x: Any,
+    cotangent: Any,
+    training: bool = False,
+    seed: int = 0,
+) -> Pullback:
+    """Pull a cotangent (n, *output_shape) back to the input, the parameters and every layer.
+
+    Parameters
+    ----------
+    cotangent : gradient at the output, per sample
+    """
+    ready = _Pass(net, params, x, training, seed, True)
+    pulled = np.asarray(cotangent)
+    program = net.program
+    wanted = (ready.n, *net.output_shape)
+    if pulled.shape != wanted:
+        raise InputError(f"cotangent: shape {pulled.shape}: must be {wanted}")
+    output = ready.forward().copy()
+    ready.delta(program.output)[:] = pulled
+    ready.backward()
+    layers: dict[int | str, np.ndarray] = {}
+    for path, value in program.layer_outputs.items():
+        layers[path] = ready.delta(value).copy()
+        if path.isdigit():
+            layers[int(path)] = layers[path]
+    return Pullback(
+        output, ready.delta(program.input).copy(), params.like(ready.at.grads), layers
+    )

@@ -1,0 +1,150 @@
+"""Activation layers: any sample shape, element by element."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from simdl.errors import InputError
+from simdl.layers.base import Layer
+from simdl.spec import Finite, Positive, spec
+
+if TYPE_CHECKING:
+    from simdl.engine.program import Program, Value
+
+
+class Elementwise(Layer):
+    """A layer that applies one function to every element."""
+
+    function: ClassVar[str] = ""  # its name in `simdl.kernels.activations.PAIRS`
+
+    def kernels(self) -> tuple[Any, Any]:
+        """The compiled pair ``forward(y, x, alpha)`` and ``backward(dx, dy, x, y, alpha)``."""
+        from simdl.kernels.activations import PAIRS
+
+        return PAIRS[self.function]
+
+    def lower(self, program: Program, path: str, x: Value) -> Value:
+        from simdl.engine.ops import elementwise
+
+        y = program.value(x.shape)
+        alpha = getattr(self, "alpha", 0.0)
+        pair = self.kernels()
+        program.op(elementwise.forward, elementwise.backward, x, y, kernels=pair, alpha=alpha)
+        return y
+
+
+@spec
+class Sigmoid(Elementwise):
+    """y = 1 / (1 + exp(-x))"""
+
+    function: ClassVar[str] = "sigmoid"
+
+
+@spec
+class Tanh(Elementwise):
+    """y = tanh(x)"""
+
+    function: ClassVar[str] = "tanh"
+
+
+@spec
+class ReLU(Elementwise):
+    """y = max(x, 0); its derivative at 0 is 0"""
+
+    function: ClassVar[str] = "relu"
+
+
+@spec
+class LeakyReLU(Elementwise):
+    """y = x where x > 0, else alpha x (Maas et al. 2013)"""
+
+    alpha: Finite = 0.01
+    function: ClassVar[str] = "leaky_relu"
+
+
+@spec
+class ELU(Elementwise):
+    """y = x where x > 0, else alpha (exp(x) - 1) (Clevert et al. 2016)"""
+
+    alpha: Positive = 1.0
+    function: ClassVar[str] = "elu"
+
+
+@spec
+class SELU(Elementwise):
+    """y = 1.0507 elu(x) with alpha 1.6733 (Klambauer et al. 2017)"""
+
+    function: ClassVar[str] = "selu"
+
+
+@spec
+class GELU(Elementwise):
+    """y = x Phi(x), exact (Hendrycks and Gimpel 2016)"""
+
+    function: ClassVar[str] = "gelu"
+
+
+@spec
+class SiLU(Elementwise):
+    """y = x sigmoid(x)"""
+
+    function: ClassVar[str] = "silu"
+
+
+@spec
+class Softplus(Elementwise):
+    """y = log(1 + exp(x)), x itself beyond 20"""
+
+    function: ClassVar[str] = "softplus"
+
+
+@spec
+class Softsign(Elementwise):
+    """y = x / (1 + |x|)"""
+
+    function: ClassVar[str] = "softsign"
+
+
+@spec
+class Activation(Elementwise):
+    """An activation of your own, run by the same compiled loop.
+
+    Parameters
+    ----------
+    forward : a `simdl.njit` function ``forward(y, x, alpha)`` that fills y, or "module:function"
+    backward : ``backward(dx, dy, x, y, alpha)`` that fills dx = dy * f'(x), or "module:function"
+    alpha : handed to both
+
+    Raises
+    ------
+    InputError
+        If a name cannot be imported, or a function does not compile for flat arrays of the
+        network's precision.
+    """
+
+    forward: Any
+    backward: Any
+    alpha: Finite = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("forward", "backward"):
+            object.__setattr__(self, name, _resolved(getattr(self, name), f"Activation.{name}"))
+
+    def kernels(self) -> tuple[Any, Any]:
+        return self.forward, self.backward
+
+
+def _resolved(function: Any, key: str) -> Any:
+    """Return the function that "module:function" names; functions as they are."""
+    if callable(function):
+        return function
+    module, colon, name = str(function).partition(":")
+    if not (colon and module and name):
+        raise InputError(f"{key}: {function!r}: must be a function or 'module:function'")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except ImportError as error:
+        raise InputError(f"{key}: {function!r}: module cannot be imported: {error}") from None
+    except AttributeError:
+        raise InputError(f"{key}: {function!r}: module {module!r} has no {name!r}") from None

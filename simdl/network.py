@@ -1,0 +1,103 @@
+"""A network: input shape, layers, initial weights, precision."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from simdl.errors import InputError
+from simdl.initializers import initializer
+from simdl.layers.structure import check_layers, lower_stack, stack_shapes
+from simdl.parameters import Parameters
+from simdl.spec import Count, spec
+
+if TYPE_CHECKING:
+    from simdl.engine.program import Program
+
+MAX_SEED = 2**32
+
+
+def check_seed(seed: Any, key: str = "seed") -> int:
+    """Return `seed` as an int; raise InputError unless 0 <= seed < 2^32."""
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < MAX_SEED:
+        raise InputError(f"{key}: {seed!r}: must be a whole number from 0 to 2**32 - 1")
+    return int(seed)
+
+
+@spec
+class Network:
+    """Layers applied in order; a frozen description that may be shared and compared.
+
+    Parameters
+    ----------
+    input_shape : shape of one sample, channels last, no batch axis
+    layers : the layers, first to last
+    init : initializer of the weights: a name ("he_normal"), a table or an instance
+    dtype : "float32" or "float64"
+
+    Raises
+    ------
+    InputError
+        If a layer cannot take the shape it would get; the message names the layer.
+    """
+
+    input_shape: tuple[Count, ...]
+    layers: tuple[Any, ...]
+    initializer: Any = Field("glorot_normal", alias="init")  # `init` draws the parameters
+    dtype: Literal["float32", "float64"] = "float32"
+
+    def __post_init__(self) -> None:
+        check_layers(self.layers, "layers")
+        if not self.input_shape:
+            raise InputError("input_shape: (): must have at least one axis, such as (64,)")
+        object.__setattr__(self, "initializer", initializer(self.initializer))
+        _ = self.shapes
+
+    @cached_property
+    def shapes(self) -> list[tuple[int, ...]]:
+        """Shape of one sample's output behind each layer."""
+        return stack_shapes(self.layers, self.input_shape)
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """Shape of one sample's output."""
+        return self.shapes[-1]
+
+    @cached_property
+    def program(self) -> Program:
+        """The network as a table of ops (compiles what is not compiled yet)."""
+        from simdl.engine.program import Program
+
+        program = Program(self.dtype, self.input_shape)
+        program.output = lower_stack(self.layers, program, "", program.input)
+        return program
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of parameters."""
+        return self.program.n_parameters
+
+    def init_many(self, seeds: np.ndarray) -> np.ndarray:
+        """Return the initial flat parameters (s, p) of many seeds (s,)."""
+        from simdl.engine.loop import draw_many
+
+        flat = np.zeros((len(seeds), self.n_parameters), self.dtype)
+        draw_many(flat, self.draws, np.asarray(seeds, np.int64))
+        return flat
+
+    @cached_property
+    def draws(self) -> Any:
+        """Table by which compiled code draws the initial weights."""
+        return self.program.draws(self.initializer)
+
+    def wrap(self, flat: np.ndarray) -> Parameters:
+        """Name the parts of a flat vector (p,)."""
+        buffers = Parameters((), np.zeros(self.program.n_buffers, self.dtype))
+        return Parameters(self.program.parameters, flat, buffers)
+
+    def init(self, seed: int = 0) -> Parameters:
+        """Return freshly drawn parameters: a mapping of writable views of `.flat`."""
+        return self.wrap(self.init_many(np.array([check_seed(seed)]))[0])

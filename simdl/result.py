@@ -1,0 +1,199 @@
+"""What a training returns: parameters, history, and why it ended."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from simdl.errors import InputError, StorageError
+from simdl.parameters import Parameters
+from simdl.probes import PARTS
+from simdl.spec import from_tables, to_tables
+
+if TYPE_CHECKING:
+    import xarray
+
+_CAUSES = ("", "activations", "loss", "gradient", "parameters")
+
+
+@dataclass(frozen=True)
+class Result:
+    """One finished training.
+
+    Attributes
+    ----------
+    training : what was trained, and how
+    seed : the seed
+    params : the parameters at the end
+    status : "completed" or "diverged" (or "cancelled", from a sweep that was stopped)
+    reason : why, in a sentence; where it diverged: step, layer, and what left the finite numbers
+    steps : steps done
+    divergence : None, or {"step", "layer", "cause"}
+    """
+
+    training: Any
+    seed: int
+    params: Parameters
+    status: str
+    reason: str
+    steps: int
+    divergence: dict[str, Any] | None
+    _evaluated: np.ndarray = field(repr=False)  # (records, parts, loss and accuracy)
+    _probed: np.ndarray = field(repr=False)  # (records, looks)
+    _an_epoch: int = field(repr=False)  # steps
+
+    @classmethod
+    def of(
+        cls, training: Any, seed: int, flat: np.ndarray, planned: int, samples: int,
+        records: Any, s: int,
+    ) -> Result:  # fmt: skip
+        """Read trial `s` of a chunk's records."""
+        from simdl.engine import loop
+
+        report = [int(value) for value in records.report[s]]
+        program, divergence = training.net.program, None
+        steps = report[loop.STEPS_DONE]
+        if report[loop.STATUS] == loop.DIVERGED:
+            path, kind = program.leaf(report[loop.WHERE])
+            cause, step = _CAUSES[report[loop.CAUSE]], report[loop.AT_STEP]
+            divergence = {"step": step, "layer": path, "cause": cause}
+            status = "diverged"
+            reason = f"at step {step} the {cause} of layer {path} ({kind}) left the finite numbers"
+        elif report[loop.STATUS] == loop.CANCELLED:
+            status, reason = "cancelled", f"stopped after {steps} of {planned} steps"
+        else:
+            status, reason = "completed", f"all {planned} steps done"
+        return cls(
+            training, seed, training.net.wrap(flat), status, reason, steps, divergence,
+            records.evaluated[s, : report[loop.EVALUATED]].copy(),
+            records.probed[s, : report[loop.PROBED]].copy(),
+            training.length(samples)[1],
+        )  # fmt: skip
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Last measured loss and accuracy of each part, such as "test_accuracy"."""
+        if not len(self._evaluated):
+            return {}
+        last, found = self._evaluated[-1], {}
+        for index, kind in ((0, "loss"), (1, "accuracy")):
+            if self._wants(kind):
+                for part, values in zip(PARTS, last, strict=True):
+                    if not np.isnan(last[PARTS.index(part)]).all() or part == "train":
+                        found[f"{part}_{kind}"] = float(values[index])
+        return found
+
+    def _wants(self, kind: str) -> bool:
+        return any(probe.name == kind for probe in self.training.probes)
+
+    @cached_property
+    def history(self) -> xarray.Dataset:
+        """All measurements: variables over ``epoch`` or ``step`` and, a layer each, ``layer``.
+
+        Layers are named by path ("0", "3.1"), their kinds are in the coordinate ``layer_kind``. A
+        layer without the quantity has NaN, as has every record after a divergence.
+        """
+        import xarray
+
+        arrays: dict[str, Any] = {}
+        for probe in self.training.probes:
+            if probe.every == "end":
+                continue
+            meaning, unit = probe.meaning
+            attributes = {"long_name": meaning, "units": unit}
+            if probe.layered:
+                arrays[probe.name] = self._layered(probe, attributes)
+                continue
+            index = 0 if probe.name == "loss" else 1
+            for part, name in enumerate(PARTS):
+                values = self._evaluated[:, part, index]
+                if part == 0 or not np.isnan(values).all():
+                    axis = self._axis(probe.every, len(values), ends=True)
+                    arrays[f"{name}_{probe.name}"] = xarray.DataArray(
+                        values, axis, attrs=attributes | {"part": name}
+                    )
+        return xarray.Dataset(arrays, attrs={"seed": self.seed, "status": self.status})
+
+    def _axis(self, every: Any, count: int, ends: bool) -> dict[str, np.ndarray]:
+        stride = self._an_epoch if every == "epoch" else every
+        at = np.arange(count) * stride
+        if ends and count:
+            at[-1] = self.steps  # the last record is taken at the end
+        if every != "epoch":
+            return {"step": at}
+        whole = (at % self._an_epoch == 0).all()
+        return {"epoch": at // self._an_epoch if whole else at / self._an_epoch}
+
+    def _layered(self, probe: Any, attributes: dict[str, str]) -> xarray.DataArray:
+        import xarray
+
+        program = self.training.net.program
+        leaves = [leaf for leaf in program.leaves if leaf[1] not in ("Flatten", "Identity")]
+        paths = [path for path, _ in leaves]
+        values = np.full((len(self._probed), len(leaves)), np.nan)
+        for column, (look, op) in enumerate(self.training.looks()):
+            if look == probe:
+                values[:, paths.index(program.leaf(op)[0])] = self._probed[:, column]
+        axis = self._axis(probe.every, len(values), ends=False)
+        layers = {"layer": paths, "layer_kind": ("layer", [kind for _, kind in leaves])}
+        return xarray.DataArray(
+            values, axis | layers, dims=(*axis, "layer"), attrs=attributes
+        )
+
+    def save(self, folder: str | Path) -> None:
+        """Write description, parameters and measurements to a folder, which `simdl.load` reads.
+
+        Raises
+        ------
+        StorageError
+            If the folder cannot be written.
+        """
+        folder = Path(folder)
+        about = {
+            "training": to_tables(self.training), "seed": self.seed, "status": self.status,
+            "reason": self.reason, "steps": self.steps, "divergence": self.divergence,
+            "steps_an_epoch": self._an_epoch,
+        }  # fmt: skip
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            np.savez(folder / "parameters.npz", **dict(self.params))
+            np.savez(folder / "measured.npz", evaluated=self._evaluated, probed=self._probed)
+            text = json.dumps(about, indent=1)
+            (folder / "result.json").write_text(text + "\n", encoding="utf-8")
+        except OSError as error:
+            raise StorageError(f"{folder}: cannot be written: {error.strerror or error}") from None
+
+
+def load(folder: str | Path) -> Result:
+    """Read what `Result.save` wrote.
+
+    Raises
+    ------
+    InputError
+        If the folder or one of its files is missing or damaged.
+    """
+    folder = Path(folder)
+    try:
+        about = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+        training = from_tables(about["training"])
+        params = training.net.init(0)
+        with np.load(folder / "parameters.npz", allow_pickle=False) as stored:
+            for name in params:
+                params[name] = stored[name]
+        with np.load(folder / "measured.npz", allow_pickle=False) as stored:
+            evaluated, probed = stored["evaluated"], stored["probed"]
+        return Result(
+            training, about["seed"], params, about["status"], about["reason"], about["steps"],
+            about["divergence"], evaluated, probed, about["steps_an_epoch"],
+        )  # fmt: skip
+    except OSError as error:
+        raise InputError(f"{folder}: no saved result: {error.strerror or error}") from None
+    except InputError:
+        raise
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{folder}: damaged: {error!r}: save the result again") from None

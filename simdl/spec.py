@@ -1,0 +1,144 @@
+"""Frozen, validated descriptions: what every layer, optimizer and schedule is declared with."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+from collections.abc import Mapping
+from typing import Annotated, Any, TypeVar, dataclass_transform
+
+import pydantic
+from pydantic import Field
+from pydantic.dataclasses import dataclass as _pydantic_dataclass
+
+from simdl.errors import InputError, suggest
+
+T = TypeVar("T")
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1, strict=True)]
+
+
+def describe(error: pydantic.ValidationError, prefix: str = "", known: Any = ()) -> list[str]:
+    """Return one line a problem: key path, value, what would be right."""
+    lines = []
+    for item in error.errors(include_url=False):
+        keys = [str(part) for part in item["loc"]]
+        name = ".".join(([prefix] if prefix else []) + keys)
+        if item["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+            lines.append(f"{name}: unknown key{suggest(keys[-1], known)}" if known else
+                         f"{name}: unknown key")
+        elif item["type"] in ("missing", "missing_argument"):
+            lines.append(f"{name}: missing: give a value")
+        else:
+            wanted = item["msg"].removeprefix("Value error, ").removeprefix("Input ")
+            lines.append(f"{name}: {item['input']!r}: {wanted}")
+    return lines
+
+
+@dataclass_transform(frozen_default=True)
+def spec(cls: type[T]) -> type[T]:
+    """Make `cls` a frozen dataclass whose fields are checked once, when it is made.
+
+    Raises
+    ------
+    InputError
+        On construction, with all problems at once.
+    """
+    made = _pydantic_dataclass(frozen=True, config={"extra": "forbid"})(cls)
+    checked = made.__init__
+    known = [_alias(field) for field in dataclasses.fields(made)]  # type: ignore[arg-type]
+
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+        try:
+            checked(self, *args, **kwargs)
+        except pydantic.ValidationError as error:
+            raise InputError(*_named(describe(error, cls.__name__, known), known)) from None
+        except TypeError as error:
+            raise InputError(f"{cls.__name__}: {error}") from None
+
+    made.__init__ = __init__  # type: ignore[method-assign]
+    return made  # type: ignore[return-value]
+
+
+def _alias(field: dataclasses.Field[Any]) -> str:
+    """The name an argument is given by, which may differ from the attribute's."""
+    return getattr(field.default, "alias", None) or field.name
+
+
+def _named(lines: list[str], known: list[str]) -> list[str]:
+    """Say the field's name where an argument was given by position."""
+    named = []
+    for line in lines:
+        head, dot, rest = line.partition(".")
+        key, colon, tail = rest.partition(":")
+        if key.isdigit() and int(key) < len(known):
+            line = f"{head}.{known[int(key)]}:{tail}"
+        elif key.isdigit():
+            line = f"{head}: takes at most {len(known)} arguments: {', '.join(known)}"
+        named.append(line)
+    return named
+
+
+def from_table(kinds: Mapping[str, type[T]], table: Any, key: str, tag: str = "name") -> T:
+    """Make one of `kinds` from a name or from a table such as ``{name = "Adam", lr = 1e-3}``.
+
+    Parameters
+    ----------
+    kinds : name -> class
+    table : a name, a mapping with `tag`, or an instance already
+    key : where it stands, for messages
+    """
+    if not isinstance(table, str | Mapping):
+        if isinstance(table, tuple(kinds.values())):
+            return table
+        raise InputError(f"{key}: {table!r}: must be a name{suggest('', kinds)}")
+    settings = {tag: table} if isinstance(table, str) else dict(table)
+    name = settings.pop(tag, None)
+    if name is None:
+        raise InputError(f"{key}.{tag}: missing: give one of {', '.join(sorted(kinds))}")
+    if name not in kinds:
+        raise InputError(f"{key}: {name!r}: unknown{suggest(str(name), kinds)}")
+    try:
+        return kinds[name](**settings)
+    except InputError as error:
+        inner = kinds[name].__name__
+        raise InputError(
+            *(key + problem.removeprefix(inner) for problem in error.problems)
+        ) from None
+
+
+def to_tables(value: Any) -> Any:
+    """Return a description as plain tables, lists and numbers, the same for equal descriptions.
+
+    Functions become "module:function"; `from_tables` reads it back.
+    """
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        kind = type(value)
+        fields = {f.name: to_tables(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return {"type": f"{kind.__module__}:{kind.__qualname__}"} | fields
+    if isinstance(value, tuple | list):
+        return [to_tables(item) for item in value]
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if callable(value):
+        return f"{value.__module__}:{value.__name__}"
+    raise InputError(f"{value!r}: cannot be written down: must be a number, a name or a function")
+
+
+def from_tables(value: Any) -> Any:
+    """Return the description that `to_tables` wrote down."""
+    if isinstance(value, list):
+        return tuple(from_tables(item) for item in value)
+    if not isinstance(value, dict):
+        return value
+    fields = dict(value)
+    module, _, name = fields.pop("type").partition(":")
+    if module.partition(".")[0] != __name__.partition(".")[0]:
+        raise InputError(f"{module}:{name}: must be a description of this package")
+    kind = getattr(importlib.import_module(module), name)
+    names = {f.name: _alias(f) for f in dataclasses.fields(kind)}
+    return kind(**{names[key]: from_tables(item) for key, item in fields.items()})

@@ -1,0 +1,29 @@
+"""The gallery: small pictures, verdicts without timings, nothing left of the run before."""
+
+from __future__ import annotations
+
+import json
+import runpy
+from pathlib import Path
+
+from PIL import Image
+
+RENEW = Path(__file__).resolve().parent.parent / "figures" / "gallery" / "renew.py"
+
+
+def test_gallery_replaces_pictures_and_drops_seconds(tmp_path: Path) -> None:
+    gallery = tmp_path / "gallery"
+    gallery.mkdir()
+    (gallery / "old.png").write_bytes(b"of the run before")
+    Image.new("RGBA", (1800, 1000), "white").save(tmp_path / "wide.png")
+    Image.new("RGB", (300, 200), "white").save(tmp_path / "small.png")
+    verdicts = [{"id": "T03", "verdict": "holds", "seconds": 1.5}]
+    (tmp_path / "verdicts.json").write_text(json.dumps(verdicts), encoding="utf-8")
+
+    runpy.run_path(str(RENEW))["renew"](tmp_path, gallery)
+
+    assert {path.name for path in gallery.glob("*.png")} == {"wide.png", "small.png"}
+    with Image.open(gallery / "wide.png") as wide, Image.open(gallery / "small.png") as small:
+        assert (wide.size, small.size) == ((900, 500), (300, 200))
+    kept = json.loads((gallery / "verdicts.json").read_text(encoding="utf-8"))
+    assert kept == [{"id": "T03", "verdict": "holds"}]
