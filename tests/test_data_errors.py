@@ -140,7 +140,11 @@ TABLES = {
     "target unknown": ("age,kind\n1,0\n", {"target": "zzz"}, ["'zzz'", "(known: age, kind)"]),
     "target not given": ("age,kind\n1,0\n", {"target": None}, ["data.target: missing", "age"]),
     "other delimiter": ("a;y\n1;0\n", {}, ["data.target: 'y'", "delimiter=';'"]),
-    "wide": ("a,b,c,d,e,f,g,h,i,j,k,l\n1\n", {"target": "zzz"}, ["'zzz'", "and 2 more"]),
+    "wide": (
+        ",".join("abcdefghijkl") + "\n" + ",".join("123456789012") + "\n",
+        {"target": "zzz"},
+        ["'zzz'", "... and 2 more"],
+    ),
     "missing": ("a,y\n1,0\n,1\n", {}, ["line 3, column 'a': ''", "is missing", "leave out"]),
     "NA": ("a,y\n1,0\nNA,1\n", {}, ["line 3, column 'a': 'NA'", "is missing"]),
     "missing target": ("a,y\n1,0\n2,\n", {}, ["line 3, column 'y': ''", "is missing"]),
@@ -187,7 +191,7 @@ def test_a_table_larger_than_memory_is_refused_before_it_is_read(tmp_path, monke
     path = tmp_path / "t.csv"
     path.write_text("a,y\n" + "1,0\n" * 1000)
     monkeypatch.setattr(memory, "available_memory", lambda: 1000)
-    with pytest.raises(InputError, match="of memory.*fewer samples"):
+    with pytest.raises(InputError, match=r"of memory.*fewer samples"):
         load(path, target="y")
 
 
@@ -263,9 +267,10 @@ def test_wrong_archives(tmp_path, case):
     assert str(path) in str(error.value) or str(error.value).startswith("data.")
 
 
-@pytest.mark.parametrize("at", range(0, 700, 23))
-def test_an_archive_cut_or_altered_anywhere_never_raises_anything_else(tmp_path, at):
+@pytest.mark.parametrize("share", np.linspace(0, 0.999, 40))
+def test_an_archive_cut_or_altered_anywhere_never_raises_anything_else(tmp_path, share):
     content = saved(x=X, t=T)
+    at = int(share * len(content))
     path = tmp_path / "d.npz"
     path.write_bytes(content[:at])
     with pytest.raises(InputError):
