@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from simdl.errors import InputError
 from simdl.losses import loss as make_loss
 from simdl.network import Network, check_seed
 from simdl.parameters import Parameters
+
+if TYPE_CHECKING:
+    from simdl.engine.program import Value
 
 
 @dataclass(frozen=True)
@@ -26,12 +29,14 @@ class Pullback:
     params : gradient by the parameters, summed over the samples
     layers : gradient at each layer's output, per sample (n, *shape): ``layers[2]`` for a layer of
         the network, ``layers["3.0"]`` for one inside a Residual
+    outputs : each layer's output (n, *shape), under the same keys
     """
 
     output: np.ndarray
     input: np.ndarray
     params: Parameters
     layers: Mapping[int | str, np.ndarray]
+    outputs: Mapping[int | str, np.ndarray]
 
 
 class _Pass:
@@ -176,11 +181,12 @@ def vjp(
     output = ready.forward().copy()
     ready.delta(program.output)[:] = pulled
     ready.backward()
-    layers: dict[int | str, np.ndarray] = {}
-    for path, value in program.layer_outputs.items():
-        layers[path] = ready.delta(value).copy()
-        if path.isdigit():
-            layers[int(path)] = layers[path]
+    places: dict[int | str, Value] = dict(program.layer_outputs)
+    places |= {int(path): value for path, value in program.layer_outputs.items() if path.isdigit()}
     return Pullback(
-        output, ready.delta(program.input).copy(), params.like(ready.at.grads), layers
+        output,
+        ready.delta(program.input).copy(),
+        params.like(ready.at.grads),
+        {place: ready.delta(value).copy() for place, value in places.items()},
+        {place: ready.value(value).copy() for place, value in places.items()},
     )

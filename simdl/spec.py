@@ -24,19 +24,24 @@ Count = Annotated[int, Field(ge=1, strict=True)]
 
 def describe(error: pydantic.ValidationError, prefix: str = "", known: Any = ()) -> list[str]:
     """Return one line a problem: key path, value, what would be right."""
+    wrong: dict[str, tuple[Any, list[str]]] = {}
     lines = []
     for item in error.errors(include_url=False):
-        keys = [str(part) for part in item["loc"]]
+        keys = [str(part) for part in item["loc"] if not _is_union_branch(part)]
         name = ".".join(([prefix] if prefix else []) + keys)
         if item["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-            lines.append(f"{name}: unknown key{suggest(keys[-1], known)}" if known else
-                         f"{name}: unknown key")
+            lines.append(f"{name}: unknown key{suggest(keys[-1], known) if known else ''}")
         elif item["type"] in ("missing", "missing_argument"):
             lines.append(f"{name}: missing: give a value")
         else:
             wanted = item["msg"].removeprefix("Value error, ").removeprefix("Input ")
-            lines.append(f"{name}: {item['input']!r}: {wanted}")
-    return lines
+            wrong.setdefault(name, (item["input"], []))[1].append(wanted)
+    return lines + [f"{name}: {v!r}: {' or '.join(said)}" for name, (v, said) in wrong.items()]
+
+
+def _is_union_branch(part: Any) -> bool:
+    """Whether a part of an error's place names a branch of a union, not a key."""
+    return isinstance(part, str) and (part.startswith("constrained-") or "[" in part)
 
 
 @dataclass_transform(frozen_default=True)

@@ -5,8 +5,11 @@ splitting, for whoever splits it many times (a sweep splits one source once a se
 """
 
 from simdl.data.arrays import Data
+from simdl.data.generators import GENERATORS
 from simdl.data.loading import load, source
 from simdl.data.scaling import Scaler
 from simdl.data.sources import Source
 
-__all__ = ["Data", "Scaler", "Source", "load", "source"]
+GENERATED = tuple(GENERATORS)  # data sets that a seed draws
+
+__all__ = ["GENERATED", "Data", "Scaler", "Source", "load", "source"]

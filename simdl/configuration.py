@@ -1,0 +1,298 @@
+"""A training described by tables, as a TOML file or a dictionary gives it."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any, Literal
+
+import numpy as np
+import pydantic
+from pydantic import BaseModel, ConfigDict, Field
+
+from simdl import data as datasets
+from simdl.data import Data, Source
+from simdl.errors import InputError, suggest
+from simdl.initializers import initializer
+from simdl.layers import KINDS, Dense, Layer, Residual
+from simdl.losses import loss as make_loss
+from simdl.network import Network
+from simdl.optimizers import optimizer as make_optimizer
+from simdl.probes import Probe
+from simdl.result import Result
+from simdl.spec import Count, Positive, describe, from_table
+from simdl.training import Training, train_chunk
+from simdl.training import describe as describe_training
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DataSection(_Section):
+    """Which data, how split, how scaled; further keys are options of the data set."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    name: str | None = None
+    path: str | None = None
+    target: str | None = None
+    split: tuple[float, float, float] = (0.6, 0.2, 0.2)
+    scale: Literal["standard", "minmax", "none"] = "standard"
+
+    @property
+    def where(self) -> str:
+        return self.path or self.name or "digits"
+
+
+class NetworkSection(_Section):
+    """A multilayer perceptron by its numbers, or a list of layers."""
+
+    kind: Literal["mlp", "layers"] = "mlp"
+    depth: int = Field(10, ge=0)  # hidden layers
+    width: Count = 64
+    activation: Any = "Tanh"
+    init: Any = "glorot_normal"
+    residual: bool = False  # from the second hidden layer on
+    layers: tuple[Any, ...] = ()
+
+
+class TrainingSection(_Section):
+    """The loss, the batches and how long."""
+
+    loss: Any = "softmax_cross_entropy"
+    batch_size: Count | Literal["full"] = 32
+    epochs: Count | None = None
+    steps: Count | None = None
+
+
+class ScheduleSection(_Section):
+    """A learning rate for every step."""
+
+    values: tuple[float, ...]
+
+
+class RegularizationSection(_Section):
+    """Clipping of the gradient."""
+
+    clip_norm: Positive | None = None
+    clip_value: Positive | None = None
+
+
+class ProbesSection(_Section):
+    """What is measured; layers on the batch in hand every so many steps."""
+
+    every: Count | Literal["epoch"] = "epoch"
+    names: tuple[str, ...] = ()
+
+
+_SECTIONS: dict[str, type[_Section]] = {
+    "data": DataSection,
+    "network": NetworkSection,
+    "training": TrainingSection,
+    "schedule": ScheduleSection,
+    "regularization": RegularizationSection,
+    "probes": ProbesSection,
+}
+_PLAIN = ("name", "dtype", "optimizer")
+_ACTIVATIONS = {kind.lower(): kind for kind in KINDS} | {"leaky_relu": "LeakyReLU"}
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """A validated description of a training; the seed is given when it runs."""
+
+    name: str
+    dtype: str
+    data_section: DataSection
+    network: NetworkSection
+    training: TrainingSection
+    optimizer: Any
+    schedule: ScheduleSection | None
+    regularization: RegularizationSection
+    probes: tuple[Probe, ...]
+    table: Mapping[str, Any]
+
+    @classmethod
+    def parse(cls, table: Mapping[str, Any]) -> Configuration:
+        """Check a table with the keys of the configuration file (without seeds and axes).
+
+        Raises
+        ------
+        InputError
+            With every problem, its full key path, and what would be right.
+        """
+        problems: list[str] = []
+
+        def tried(build: Callable[..., Any], *given: Any) -> Any:
+            try:
+                return build(*given)
+            except InputError as error:
+                problems.extend(error.problems)
+
+        known = [*_SECTIONS, *_PLAIN]
+        for key in table:
+            if key not in known:
+                problems.append(f"{key}: unknown key{suggest(key, known)}")
+        made = {key: _section(kind, table, key, problems) for key, kind in _SECTIONS.items()}
+        dtype = table.get("dtype", "float32")
+        if dtype not in ("float32", "float64"):
+            problems.append(f"dtype: {dtype!r}: must be 'float32' or 'float64'")
+        chosen = table.get("optimizer", {})
+        if isinstance(chosen, Mapping):
+            chosen = {"name": "Adam"} | dict(chosen)
+        optimizer = tried(make_optimizer, chosen)
+        if made["training"] is not None:
+            tried(make_loss, made["training"].loss, "training.loss")
+        network = made["network"]
+        if network is not None:
+            tried(_activation, network.activation)
+            tried(initializer, network.init, "network.init")
+            tried(layers_from_tables, network.layers)
+            if network.kind == "layers" and not network.layers:
+                problems.append("network.layers: missing: give [[network.layers]] tables")
+        probes = tried(_probes, made["probes"]) if made["probes"] else ()
+        if problems:
+            raise InputError(*problems)
+        name = str(table.get("name", "training"))
+        return cls(
+            name, dtype, made["data"], network, made["training"], optimizer, made["schedule"],
+            made["regularization"], probes, copy.deepcopy(dict(table)),
+        )  # fmt: skip
+
+    def tables(self) -> dict[str, Any]:
+        """Everything, defaults filled in, as plain tables: with seed, data and code its identity."""
+        from simdl.spec import to_tables
+
+        return {
+            "dtype": self.dtype,
+            "data": self.data_section.model_dump(mode="json"),
+            "network": self.network.model_dump(mode="json"),
+            "training": self.training.model_dump(mode="json"),
+            "optimizer": to_tables(self.optimizer),
+            "schedule": self.schedule.model_dump(mode="json") if self.schedule else None,
+            "regularization": self.regularization.model_dump(mode="json"),
+            "probes": [to_tables(probe) for probe in self.probes],
+        }
+
+    def source(self, seed: int) -> Source:
+        """The data set before splitting; drawn by the seed where it is a generated one."""
+        section = self.data_section
+        options = {k: v for k, v in (section.model_extra or {}).items()}
+        if section.where in datasets.GENERATED:
+            return datasets.source(section.where, target=section.target, seed=seed, **options)
+        return self._read
+
+    @cached_property
+    def _read(self) -> Source:
+        section = self.data_section
+        return _read_once(section.where, section.target, tuple((section.model_extra or {}).items()))
+
+    def data(self, seed: int) -> Data:
+        """The data, split and scaled for a seed."""
+        return self.source(seed).split(self.data_section.split, self.data_section.scale, seed)
+
+    def build(self, data: Data) -> Training:
+        """The network that fits `data`, and how it is trained."""
+        section = self.network
+        size = int(np.prod(data.input_shape))
+        if section.kind == "mlp":
+            outputs = data.n_classes or data.train[1].shape[1]
+            net = Network((size,), _mlp(section, outputs), section.init, self.dtype)
+        else:
+            given = layers_from_tables(section.layers)
+            net = Network(data.input_shape, given, section.init, self.dtype)
+        t = self.training
+        rates = self.schedule.values if self.schedule else None
+        return describe_training(
+            net, loss=t.loss, optimizer=self.optimizer, batch_size=t.batch_size, epochs=t.epochs,
+            steps=t.steps, schedule=rates, clip_norm=self.regularization.clip_norm,
+            clip_value=self.regularization.clip_value, probes=self.probes,
+        )  # fmt: skip
+
+    def train(self, seeds: Sequence[int], control: np.ndarray | None = None) -> list[Result]:
+        """Train for every seed in one compiled call; a seed draws split, weights and order."""
+        data = [self.data(seed) for seed in seeds]
+        return train_chunk(self.build(data[0]), data, list(seeds), control=control)
+
+
+def with_values(table: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a copy of a table with values put at dotted keys, such as "network.depth"."""
+    changed = copy.deepcopy(dict(table))
+    for dotted, value in values.items():
+        *sections, last = dotted.split(".")
+        place: Any = changed
+        for section in sections:
+            inner = place.get(section, {})
+            if not isinstance(inner, Mapping):
+                inner = {"name": inner}  # optimizer = "Adam" with an axis optimizer.lr
+            place[section] = dict(inner)
+            place = place[section]
+        place[last] = value
+    return changed
+
+
+def layers_from_tables(tables: Sequence[Any]) -> tuple[Layer, ...]:
+    """Return layers from tables such as ``{type = "Dense", units = 10}``; all problems at once."""
+    made, problems = [], []
+    for i, table in enumerate(tables):
+        try:
+            given = dict(table) if isinstance(table, Mapping) else table
+            if isinstance(given, dict) and given.get("type") == "Residual":
+                given["layers"] = layers_from_tables(given.get("layers", ()))
+            made.append(from_table(KINDS, given, f"network.layers.{i}", "type"))
+        except InputError as error:
+            problems.extend(error.problems)
+    if problems:
+        raise InputError(*problems)
+    return tuple(made)
+
+
+def _activation(choice: Any) -> Layer:
+    if isinstance(choice, str):
+        choice = _ACTIVATIONS.get(choice.lower(), choice)
+    elif isinstance(choice, Mapping) and isinstance(choice.get("name"), str):
+        name = choice["name"]
+        choice = dict(choice) | {"name": _ACTIVATIONS.get(name.lower(), name)}
+    return from_table(KINDS, choice, "network.activation")
+
+
+def _mlp(section: NetworkSection, outputs: int) -> tuple[Layer, ...]:
+    """Hidden layers of one width, each with its activation, and a linear head."""
+    layers: list[Layer] = []
+    activation = _activation(section.activation)
+    for i in range(section.depth):
+        block = (Dense(section.width), activation)
+        layers += [Residual(block)] if section.residual and i > 0 else block
+    return (*layers, Dense(outputs))
+
+
+def _probes(section: ProbesSection) -> tuple[Probe, ...]:
+    """Loss and accuracy at the end; those named, at their interval."""
+    chosen = [Probe(name, section.every) for name in section.names]
+    whole = {probe.name for probe in chosen if not probe.layered}
+    if not whole:
+        return (Probe("loss", "end"), Probe("accuracy", "end"), *chosen)
+    return tuple(chosen)
+
+
+def _section(
+    kind: type[_Section], table: Mapping[str, Any], key: str, problems: list[str]
+) -> Any:
+    given = table.get(key)
+    if given is None:
+        return None if key in ("schedule", "probes") else kind()
+    if not isinstance(given, Mapping):
+        problems.append(f"{key}: {given!r}: must be a table")
+        return None
+    try:
+        return kind(**given)
+    except pydantic.ValidationError as error:
+        problems.extend(describe(error, key, list(kind.model_fields)))
+        return None
+
+
+@lru_cache(maxsize=16)
+def _read_once(where: str, target: str | None, options: tuple[tuple[str, Any], ...]) -> Source:
+    return datasets.source(where, target=target, **dict(options))
