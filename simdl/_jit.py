@@ -69,12 +69,16 @@ def cache_folder() -> Path | None:
     return None
 
 
+_SUM = 32  # bytes of checksum before the payload
+
+
 class _DiskCache(_Cache):
     """One file for each function, signature and digest; written whole or not at all."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self._name = f"{function.__module__}.{function.__qualname__}"
         self._digest = digest(function.__module__)
+        self._line = function.__code__.co_firstlineno  # two functions may bear one name
         self._enabled = True
 
     @property
@@ -87,6 +91,7 @@ class _DiskCache(_Cache):
             return None
         key = (
             self._digest,
+            self._line,
             str(signature),
             codegen.magic_tuple(),
             sys.version,
@@ -103,7 +108,10 @@ class _DiskCache(_Cache):
         try:
             if file is None or not file.exists():
                 raise FileNotFoundError
-            payload = pickle.loads(file.read_bytes())
+            stored = file.read_bytes()
+            if hashlib.sha256(stored[_SUM:]).digest() != stored[:_SUM]:
+                raise ValueError  # machine code must not run with a bit turned
+            payload = pickle.loads(stored[_SUM:])
             result = CompileResultCacheImpl.rebuild(None, target_context, payload)
         except Exception:  # a damaged or foreign file is as good as none: compile again
             compiled.append(f"{self._name}{sig}")
@@ -119,7 +127,8 @@ class _DiskCache(_Cache):
             handle, part = tempfile.mkstemp(dir=file.parent)
             try:
                 with os.fdopen(handle, "wb") as stream:
-                    stream.write(pickle.dumps(CompileResultCacheImpl.reduce(None, data)))
+                    payload = pickle.dumps(CompileResultCacheImpl.reduce(None, data))
+                    stream.write(hashlib.sha256(payload).digest() + payload)
                 os.replace(part, file)
             except BaseException:
                 os.unlink(part)
@@ -210,10 +219,10 @@ def address(function: Any, signature: Any) -> int:
             where = id(function)
         else:
             if not hasattr(function, "get_compile_result"):
-                raise InputError(f"{function!r}: must be a function under simdl.njit")
+                raise InputError(f"{function!r}: must be a function under simdl.njit or numba.njit")
             try:
                 result = function.get_compile_result(signature)
-            except NumbaError as error:
+            except (NumbaError, TypeError) as error:  # TypeError: of another number of arguments
                 said = [line for line in str(error).splitlines() if line.strip()][:6]
                 raise InputError(
                     f"{function.__module__}:{function.__name__} does not compile for arguments "

@@ -152,7 +152,7 @@ class Configuration:
             tried(layers_from_tables, network.layers)
             if network.kind == "layers" and not network.layers:
                 problems.append("network.layers: missing: give [[network.layers]] tables")
-        probes = tried(_probes, made["probes"]) if made["probes"] else ()
+        probes = tried(_probes, made["probes"]) if made["probes"] is not None else ()
         if problems:
             raise InputError(*problems)
         name = str(table.get("name", "training"))
@@ -282,7 +282,7 @@ def _section(
 ) -> Any:
     given = table.get(key)
     if given is None:
-        return None if key in ("schedule", "probes") else kind()
+        return None if key == "schedule" else kind()
     if not isinstance(given, Mapping):
         problems.append(f"{key}: {given!r}: must be a table")
         return None

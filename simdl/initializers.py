@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Literal
 
 from simdl.spec import Finite, NonNegative, Positive, from_table, spec
 
@@ -74,7 +74,7 @@ class Scaled(Initializer):
     """
 
     gain: Positive = 1.0
-    fan: str = "in"
+    fan: Literal["in", "average"] = "in"
     uniform: bool = False
 
     def rule(self, fan_in: int, fan_out: int) -> tuple[Any, float]:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
-from pydantic import Field
-
 from simdl.errors import InputError
 from simdl.parameters import Parameters
 from simdl.spec import Finite, NonNegative, Share, from_table, spec
@@ -107,7 +105,7 @@ class Adam(Optimizer):
 
     lr: NonNegative = 1e-3
     betas: tuple[Share, Share] = (0.9, 0.999)
-    eps: Annotated[float, Field(ge=0)] = 1e-8
+    eps: NonNegative = 1e-8
     weight_decay: NonNegative = 0.0
     bias_correction: bool = True
 

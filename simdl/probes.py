@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Literal
 
 from simdl.errors import InputError, suggest
@@ -79,7 +80,13 @@ def probes(choice: Any) -> tuple[Probe, ...]:
     """
     if choice is None:
         return DEFAULT
+    if isinstance(choice, str | Probe) or not isinstance(choice, Iterable):
+        raise InputError(f"probes: {choice!r}: must be a list, such as ['loss', 'gradient_rms']")
     made = tuple(item if isinstance(item, Probe) else Probe(item) for item in choice)
+    names = [probe.name for probe in made]
+    for name in dict.fromkeys(names):
+        if names.count(name) > 1:
+            raise InputError(f"probes.{name}: given {names.count(name)} times: give it once")
     for layered in (False, True):
         intervals = {str(p.every) for p in made if p.layered == layered}
         if len(intervals) > 1:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import zlib
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -153,7 +155,7 @@ class Result:
         StorageError
             If the folder cannot be written.
         """
-        folder = Path(folder)
+        folder, described = Path(folder), Path(folder, "result.json")
         about = {
             "training": to_tables(self.training), "seed": self.seed, "status": self.status,
             "reason": self.reason, "steps": self.steps, "divergence": self.divergence,
@@ -161,10 +163,10 @@ class Result:
         }  # fmt: skip
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            described.unlink(missing_ok=True)  # it is written last: without it nothing is loaded
             np.savez(folder / "parameters.npz", **dict(self.params))
             np.savez(folder / "measured.npz", evaluated=self._evaluated, probed=self._probed)
-            text = json.dumps(about, indent=1)
-            (folder / "result.json").write_text(text + "\n", encoding="utf-8")
+            described.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
         except OSError as error:
             raise StorageError(f"{folder}: cannot be written: {error.strerror or error}") from None
 
@@ -181,12 +183,14 @@ def load(folder: str | Path) -> Result:
     try:
         about = json.loads((folder / "result.json").read_text(encoding="utf-8"))
         training = from_tables(about["training"])
-        params = training.net.init(0)
+        params = training.net.wrap(np.zeros(training.net.n_parameters, training.net.dtype))
         with np.load(folder / "parameters.npz", allow_pickle=False) as stored:
             for name in params:
                 params[name] = stored[name]
         with np.load(folder / "measured.npz", allow_pickle=False) as stored:
             evaluated, probed = stored["evaluated"], stored["probed"]
+        if evaluated.shape[1:] != (len(PARTS), 2) or probed.shape[1:] != (len(training.looks()),):
+            raise ValueError(f"measurements of shapes {evaluated.shape}, {probed.shape}")
         return Result(
             training, about["seed"], params, about["status"], about["reason"], about["steps"],
             about["divergence"], evaluated, probed, about["steps_an_epoch"],
@@ -195,5 +199,7 @@ def load(folder: str | Path) -> Result:
         raise InputError(f"{folder}: no saved result: {error.strerror or error}") from None
     except InputError:
         raise
-    except (KeyError, TypeError, ValueError) as error:
+    except (
+        KeyError, TypeError, ValueError, AttributeError, ImportError, EOFError, BadZipFile, zlib.error,
+    ) as error:  # fmt: skip
         raise InputError(f"{folder}: damaged: {error!r}: save the result again") from None

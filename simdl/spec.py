@@ -7,6 +7,7 @@ import importlib
 from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar, dataclass_transform
 
+import numpy as np
 import pydantic
 from pydantic import Field
 from pydantic.dataclasses import dataclass as _pydantic_dataclass
@@ -27,12 +28,21 @@ def describe(error: pydantic.ValidationError, prefix: str = "", known: Any = ())
     wrong: dict[str, tuple[Any, list[str]]] = {}
     lines = []
     for item in error.errors(include_url=False):
-        keys = [str(part) for part in item["loc"] if not _is_union_branch(part)]
+        cause = item.get("ctx", {}).get("error")
+        if isinstance(cause, InputError):  # of a __post_init__: it names its key itself
+            lines += cause.problems
+            continue
+        place = list(item["loc"])
+        if place and isinstance(place[0], int) and place[0] < len(known):
+            place[0] = known[place[0]]  # an argument given by position
+        keys = [str(part) for part in place if not _is_union_branch(part)]
         name = ".".join(([prefix] if prefix else []) + keys)
         if item["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
             lines.append(f"{name}: unknown key{suggest(keys[-1], known) if known else ''}")
         elif item["type"] in ("missing", "missing_argument"):
             lines.append(f"{name}: missing: give a value")
+        elif item["type"] == "unexpected_positional_argument":
+            lines.append(f"{prefix}: takes at most {len(known)} arguments: {', '.join(known)}")
         else:
             wanted = item["msg"].removeprefix("Value error, ").removeprefix("Input ")
             wrong.setdefault(name, (item["input"], []))[1].append(wanted)
@@ -61,7 +71,7 @@ def spec(cls: type[T]) -> type[T]:
         try:
             checked(self, *args, **kwargs)
         except pydantic.ValidationError as error:
-            raise InputError(*_named(describe(error, cls.__name__, known), known)) from None
+            raise InputError(*describe(error, cls.__name__, known)) from None
         except TypeError as error:
             raise InputError(f"{cls.__name__}: {error}") from None
 
@@ -72,20 +82,6 @@ def spec(cls: type[T]) -> type[T]:
 def _alias(field: dataclasses.Field[Any]) -> str:
     """The name an argument is given by, which may differ from the attribute's."""
     return getattr(field.default, "alias", None) or field.name
-
-
-def _named(lines: list[str], known: list[str]) -> list[str]:
-    """Say the field's name where an argument was given by position."""
-    named = []
-    for line in lines:
-        head, dot, rest = line.partition(".")
-        key, colon, tail = rest.partition(":")
-        if key.isdigit() and int(key) < len(known):
-            line = f"{head}.{known[int(key)]}:{tail}"
-        elif key.isdigit():
-            line = f"{head}: takes at most {len(known)} arguments: {', '.join(known)}"
-        named.append(line)
-    return named
 
 
 def from_table(kinds: Mapping[str, type[T]], table: Any, key: str, tag: str = "name") -> T:
@@ -100,7 +96,7 @@ def from_table(kinds: Mapping[str, type[T]], table: Any, key: str, tag: str = "n
     if not isinstance(table, str | Mapping):
         if isinstance(table, tuple(kinds.values())):
             return table
-        raise InputError(f"{key}: {table!r}: must be a name{suggest('', kinds)}")
+        raise InputError(f"{key}: {table!r}: must be a name, a table or an instance{suggest('', kinds)}")
     settings = {tag: table} if isinstance(table, str) else dict(table)
     name = settings.pop(tag, None)
     if name is None:
@@ -112,7 +108,10 @@ def from_table(kinds: Mapping[str, type[T]], table: Any, key: str, tag: str = "n
     except InputError as error:
         inner = kinds[name].__name__
         raise InputError(
-            *(key + problem.removeprefix(inner) for problem in error.problems)
+            *(
+                key + problem.removeprefix(inner) if problem.startswith(inner) else f"{key}.{problem}"
+                for problem in error.problems
+            )
         ) from None
 
 
@@ -129,8 +128,15 @@ def to_tables(value: Any) -> Any:
         return [to_tables(item) for item in value]
     if value is None or isinstance(value, bool | int | float | str):
         return value
+    if isinstance(value, np.bool_ | np.integer | np.floating):
+        return value.item()
     if callable(value):
-        return f"{value.__module__}:{value.__name__}"
+        if "<" in value.__qualname__:  # <locals>, <lambda>
+            raise InputError(
+                f"{value.__module__}:{value.__qualname__}: cannot be found again by its name: "
+                "define the function at the top of a module"
+            )
+        return f"{value.__module__}:{value.__qualname__}"
     raise InputError(f"{value!r}: cannot be written down: must be a number, a name or a function")
 
 

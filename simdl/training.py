@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import math
+import reprlib
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,7 +14,7 @@ import numpy as np
 
 from simdl.data import Data
 from simdl.engine.blas import single_thread
-from simdl.errors import InputError
+from simdl.errors import InputError, suggest
 from simdl.losses import Loss
 from simdl.losses import loss as make_loss
 from simdl.network import Network, check_seed
@@ -103,18 +105,38 @@ def describe(
             wanted = "a whole number above 0" + (" or 'full'" if key == "batch_size" else "")
             problems.append(f"{key}: {value!r}: must be {wanted}")
     for key, limit in (("clip_norm", clip_norm), ("clip_value", clip_value)):
-        if limit is not None and not (isinstance(limit, int | float) and 0 < limit < math.inf):
+        if limit is not None and (isinstance(limit, bool) or not _is_between(0, limit, math.inf)):
             problems.append(f"{key}: {limit!r}: must be a number above 0, or None")
     chosen_loss = made(make_loss, loss)
     chosen_optimizer = made(make_optimizer, optimizer)
     chosen_probes = made(make_probes, probes)
+    fixed = made(_rates, schedule)
     if problems:
         raise InputError(*problems)
-    fixed = None if schedule is None else tuple(np.asarray(schedule, float).ravel().tolist())
+    batch, epochs, steps = (v if v in (None, "full") else int(v) for v in (batch_size, epochs, steps))
     return Training(
-        net, chosen_loss, chosen_optimizer, batch_size, epochs, steps, fixed,
+        net, chosen_loss, chosen_optimizer, batch, epochs, steps, fixed,
         float(clip_norm or 0), float(clip_value or 0), chosen_probes,
     )  # fmt: skip
+
+
+def _is_between(low: float, value: Any, high: float) -> bool:
+    return isinstance(value, int | float | np.number) and low < value < high
+
+
+def _rates(schedule: Any) -> tuple[float, ...] | None:
+    """Return the schedule as numbers; how many there must be is seen once the data are known."""
+    if schedule is None:
+        return None
+    try:
+        given = np.asarray(schedule, float)
+    except (TypeError, ValueError):
+        given = np.zeros(())
+    if given.ndim != 1:
+        raise InputError(
+            f"schedule: {reprlib.repr(schedule)}: must be numbers in one row, a rate for every step"
+        )
+    return tuple(given.tolist())
 
 
 def train(
@@ -143,14 +165,21 @@ def train(
     KeyboardInterrupt
         On Ctrl-C, at the latest one step later.
     """
+    known = list(inspect.signature(describe).parameters)[1:]
+    unknown = [f"{key}: unknown setting{suggest(key, known)}" for key in settings if key not in known]
+    if unknown:
+        raise InputError(*unknown)
     training = describe(net, **settings)
     start = None if params is None else _checked_start(net, params)[None]
     return train_chunk(training, [data], [check_seed(seed)], start)[0]
 
 
 def _checked_start(net: Network, params: Parameters) -> np.ndarray:
-    if params.flat.shape != (net.n_parameters,):
-        raise InputError(f"params: {params.flat.size} numbers: must be {net.n_parameters}")
+    if not isinstance(params, Parameters):
+        raise InputError(f"params: {type(params).__name__}: must be parameters as net.init returns")
+    given, wanted = ({k: v.shape for k, v in p.items()} for p in (params, net.wrap(params.flat)))
+    if given != wanted:
+        raise InputError(f"params: {given}: must be {wanted}, as net.init returns")
     return params.flat.astype(net.dtype)
 
 
@@ -175,6 +204,7 @@ def train_chunk(
     list of Result
         Bit for bit what each seed gives alone.
     """
+    from simdl._jit import flush_subnormals, restore_subnormals
     from simdl.engine import loop
 
     net = training.net
@@ -191,7 +221,11 @@ def train_chunk(
     control = np.zeros(3, np.int64) if control is None else control
 
     def run() -> None:
-        loop.train(how, space, parts, trials, draws, records, control)
+        register = flush_subnormals()
+        try:
+            loop.train(how, space, parts, trials, draws, records, control)
+        finally:  # an op of the user's may raise
+            restore_subnormals(register)
 
     with single_thread():
         run() if watched else _interruptible(run, control)
@@ -214,13 +248,14 @@ def _interruptible(run: Callable[[], None], control: np.ndarray) -> None:
             failed.append(error)
 
     thread = threading.Thread(target=guarded, daemon=True)
-    thread.start()
     try:
+        thread.start()
         while thread.is_alive():
             thread.join(_PATIENCE)
     except KeyboardInterrupt:
         control[loop.CANCEL] = 1
-        thread.join()
+        if thread.ident is not None:
+            thread.join()
         raise
     if failed:
         raise failed[0]
@@ -245,6 +280,10 @@ def _parts(training: Training, data: Sequence[Data]) -> Any:
         return Part(x, t)
 
     for item in data:
+        if not isinstance(item, Data):
+            raise InputError(
+                f"data: {type(item).__name__}: must be a simdl.Data, such as Data(train=(x, t))"
+            )
         if item.input_shape != net.input_shape and net.input_shape != (math.prod(item.input_shape),):
             raise InputError(
                 f"data: samples of shape {item.input_shape}: must be {net.input_shape}, "

@@ -133,7 +133,9 @@ class InitializerCase:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
-def _spread(name: str, variance: Callable[[int, int], float], torch: str = "") -> Any:
+def _family(
+    name: str, variance: Callable[[int, int], float], torch: str, **options: str
+) -> tuple[InitializerCase, InitializerCase]:
     """The normal and the uniform member of a family of one variance."""
 
     def std(n_in: int, n_out: int) -> float:
@@ -142,15 +144,14 @@ def _spread(name: str, variance: Callable[[int, int], float], torch: str = "") -
     def limit(n_in: int, n_out: int) -> float:
         return math.sqrt(3 * variance(n_in, n_out))
 
-    options = {"nonlinearity": "linear" if name == "lecun" else "relu"} if "kai" in torch else {}
     return (
         InitializerCase(
             f"{name}_normal", f"{name}_normal", "normal", std, std,
-            torch and f"{torch}_normal_", options,
+            f"{torch}_normal_", options,
         ),
         InitializerCase(
             f"{name}_uniform", f"{name}_uniform", "uniform", limit, std,
-            torch and f"{torch}_uniform_", options,
+            f"{torch}_uniform_", options,
         ),
     )  # fmt: skip
 
@@ -167,11 +168,11 @@ INITIALIZERS = (
         "uniform", {"name": "uniform", "limit": 0.3}, "uniform", lambda i, o: 0.3,
         lambda i, o: 0.3 / math.sqrt(3),
     ),
-    *_spread("lecun", lambda i, o: 1 / i, "kaiming"),
-    *_spread("glorot", lambda i, o: 2 / (i + o), "xavier"),
-    *_spread("xavier", lambda i, o: 2 / (i + o), "xavier"),
-    *_spread("he", lambda i, o: 2 / i, "kaiming"),
-    *_spread("kaiming", lambda i, o: 2 / i, "kaiming"),
+    *_family("lecun", lambda i, o: 1 / i, "kaiming", nonlinearity="linear"),
+    *_family("glorot", lambda i, o: 2 / (i + o), "xavier"),
+    *_family("xavier", lambda i, o: 2 / (i + o), "xavier"),
+    *_family("he", lambda i, o: 2 / i, "kaiming", nonlinearity="relu"),
+    *_family("kaiming", lambda i, o: 2 / i, "kaiming", nonlinearity="relu"),
     InitializerCase(
         "orthogonal", "orthogonal", "orthogonal", lambda i, o: 1.0,
         lambda i, o: 1 / math.sqrt(max(i, o)), "orthogonal_",

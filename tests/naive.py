@@ -128,7 +128,10 @@ ACTIVATIONS = {
         lambda x, a: x * expit(x),
         lambda x, a: expit(x) * (1 + x * expit(-x)),
     ),
-    "softplus": (lambda x, a: np.logaddexp(0, x), lambda x, a: expit(x)),
+    "softplus": (  # PyTorch's: beyond 20 it is x itself
+        lambda x, a: np.where(x > 20, x, np.logaddexp(0, x)),
+        lambda x, a: np.where(x > 20, 1, expit(x)),
+    ),
     "softsign": (lambda x, a: x / (1 + np.abs(x)), lambda x, a: 1 / (1 + np.abs(x)) ** 2),
 }
 
@@ -154,7 +157,7 @@ def mean_squared_error(y, t, option=0.0):
 def count_correct(y, labels):
     """How many rows have their first maximum at the label; a row with NaN is wrong."""
     sound = ~np.isnan(y).any(axis=1)
-    return int(sum(s and row.argmax() == label for s, row, label in zip(sound, y, labels)))  # noqa: B905
+    return int((sound & (y.argmax(axis=1) == labels)).sum())
 
 
 # --- optimizers: f(w, gradients (steps, p), lr, options...) -> parameters after each step -------------

@@ -116,7 +116,8 @@ def _log64(x):
 def _tanh32(x):
     a = abs(x)
     z = x * x
-    near = (((((_T0 * z + _T1) * z + _T2) * z + _T3) * z + _T4) * z + _T5) * z
+    p = ((((_T0 * z + _T1) * z + _T2) * z + _T3) * z + _T4) * z + _T5
+    near = p * z + _ZERO  # +0, not -0, at 0: so tanh(-0) is -0
     far = _ONE - _TWO / (_exp32(a + a) + _ONE)  # cancels near 0, so it serves only beyond .6
     far = -far if x < _ZERO else far
     return x + x * near if a < _TANH_SPLIT32 else far
@@ -134,7 +135,7 @@ def _tanh64(x):
     p = (p * z + 1.3333333333333206e-1) * z - 3.3333333333333333e-1
     far = 1.0 - 2.0 / (_exp64(a + a) + 1.0)
     far = -far if x < 0.0 else far
-    return x + x * (p * z) if a < 0.6 else far
+    return x + x * (p * z + 0.0) if a < 0.6 else far
 
 
 exp = by_precision(_exp32, _exp64)

@@ -134,6 +134,12 @@ class Activation(Elementwise):
     def kernels(self) -> tuple[Any, Any]:
         return self.forward, self.backward
 
+    def lower(self, program: Program, path: str, x: Value) -> Value:
+        try:
+            return super().lower(program, path, x)
+        except InputError as error:
+            raise InputError(*(f"layers.{path}: Activation: {p}" for p in error.problems)) from None
+
 
 def _resolved(function: Any, key: str) -> Any:
     """Return the function that "module:function" names; functions as they are."""

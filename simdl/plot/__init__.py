@@ -1,0 +1,1 @@
+"""Drawing: arrays in, axes out. Knows no network and no engine."""

@@ -1,0 +1,137 @@
+"""simdl through its public door, and the matrix products of its step alone."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+from contenders import Contender
+from numba import njit
+from shapes import LR, SEED, Task, network
+
+import simdl
+from simdl.engine.records import aligned
+
+
+class Simdl(Contender):
+    """`simdl.train`; it draws its own orders, on the clock."""
+
+    def __init__(self, task: Task) -> None:
+        super().__init__(task)
+        self.net = network(task.widths)
+        self.data = simdl.Data(train=(task.x, task.t))
+        self.start = self.net.init(SEED)
+        for view, array in zip(self.start.values(), (a for w in task.weights for a in w), strict=True):
+            view[:] = array
+        self.restart()
+
+    def restart(self) -> None:
+        self.params = self.start
+
+    def train(self, orders: np.ndarray) -> None:
+        result = simdl.train(
+            self.net, self.data, loss="softmax_cross_entropy", optimizer=simdl.optimizers.Adam(lr=LR),
+            batch_size=self.task.batch, steps=orders.size // self.task.batch, probes=[], seed=SEED,
+            params=self.start,
+        )  # fmt: skip
+        if result.status != "completed":
+            raise RuntimeError(f"training ended early: {result.reason}")
+        self.params = result.params
+
+    def seconds(self, steps: int) -> float:
+        """Slope between one epoch and the whole, which leaves out the set-up of a training.
+
+        The peers' set-up is off the clock, too.
+        """
+        short, whole = self.orders(1), self.orders(steps)
+        if whole.shape == short.shape:
+            return super().seconds(steps)
+        marks = [time.perf_counter()]
+        for orders in (short, whole):
+            self.train(orders)
+            marks.append(time.perf_counter())
+        extra = (whole.size - short.size) // self.task.batch
+        return ((marks[2] - marks[1]) - (marks[1] - marks[0])) / extra
+
+    def loss(self) -> float:
+        return simdl.value_and_grad(self.net, self.params, self.task.x, self.task.t)[0]
+
+    def versions(self) -> dict[str, str]:
+        import numba
+
+        return {"simdl": simdl.__version__, "numba": numba.__version__, "numpy": np.__version__}
+
+
+@njit(error_model="numpy")
+def products(steps, sizes, batch, values, deltas, weights, grads):
+    """Do the products of `steps` steps: y = x W; then, last layer first, dW = x^T dy, dx = dy W^T.
+
+    Buffers are flat, layers one behind the other; the input's gradient is not needed.
+    """
+    for _ in range(steps):
+        for i in range(sizes.shape[0]):
+            n_in, n_out, at, behind, w = sizes[i]
+            x = values[at : at + batch * n_in].reshape(batch, n_in)
+            y = values[behind : behind + batch * n_out].reshape(batch, n_out)
+            np.dot(x, weights[w : w + n_in * n_out].reshape(n_in, n_out), y)
+        for i in range(sizes.shape[0] - 1, -1, -1):
+            n_in, n_out, at, behind, w = sizes[i]
+            x = values[at : at + batch * n_in].reshape(batch, n_in)
+            dy = deltas[behind : behind + batch * n_out].reshape(batch, n_out)
+            np.dot(x.T, dy, grads[w : w + n_in * n_out].reshape(n_in, n_out))
+            if i > 0:
+                dx = deltas[at : at + batch * n_in].reshape(batch, n_in)
+                np.dot(dy, weights[w : w + n_in * n_out].reshape(n_in, n_out).T, dx)
+
+
+class Gemm(Contender):
+    """The products of a step, through the same BLAS, on the same kind of buffers."""
+
+    trains = False
+
+    def __init__(self, task: Task) -> None:
+        super().__init__(task)
+
+        def offsets(lengths: list[int]) -> list[int]:
+            """Where each buffer begins: on a 64-byte boundary, as in simdl's arena."""
+            padded = [-(-length // 16) * 16 for length in lengths]
+            return [0, *np.cumsum(padded).tolist()]
+
+        pairs = list(zip(task.widths, task.widths[1:], strict=False))
+        at = offsets([task.batch * width for width in task.widths])
+        # simdl's parameters are not padded: weight, bias, weight, bias, ...
+        w = [0, *np.cumsum([n_in * n_out + n_out for n_in, n_out in pairs]).tolist()]
+        rows = [(*pair, at[i], at[i + 1], w[i]) for i, pair in enumerate(pairs)]
+        self.sizes = np.array(rows, np.int64)
+        self.values, self.deltas = aligned(at[-1], np.float32), aligned(at[-1], np.float32)
+        self.weights, self.grads = aligned(w[-1], np.float32), aligned(w[-1], np.float32)
+        self.values[: task.batch * task.widths[0]] = task.x[: task.batch].ravel()
+        for (weight, _), start in zip(task.weights, w, strict=False):
+            self.weights[start : start + weight.size] = weight.ravel()
+        last = slice(at[-2], at[-2] + task.batch * task.widths[-1])
+        self.deltas[last] = np.random.default_rng(0).normal(size=last.stop - last.start)
+
+    def restart(self) -> None:
+        pass
+
+    def train(self, orders: np.ndarray) -> None:
+        steps = orders.size // self.task.batch
+        products(
+            steps, self.sizes, self.task.batch, self.values, self.deltas, self.weights, self.grads
+        )
+
+    def loss(self) -> float:
+        raise TypeError("products alone have no loss")
+
+    def versions(self) -> dict[str, str]:
+        import scipy
+        import scipy.linalg.cython_blas  # noqa: F401  loads the BLAS that Numba calls
+        from threadpoolctl import threadpool_info
+
+        blas = [
+            f"{pool['internal_api']} {pool['version']} {pool.get('architecture', '')},"
+            f" {pool['num_threads']} thread"
+            for pool in threadpool_info()
+            if pool["user_api"] == "blas" and "scipy" in pool["filepath"]
+        ]
+        return {"scipy": scipy.__version__, "blas": "; ".join(blas)}

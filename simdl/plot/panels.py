@@ -1,0 +1,55 @@
+"""Panels that several figures share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def band(
+    axes: Axes,
+    x: ArrayLike,
+    values: ArrayLike,
+    label: str,
+    colour: str,
+    *,
+    log: bool = False,
+    marker: str | None = None,
+    **line: Any,
+) -> None:
+    """Draw the mean over replicates and a band from the lowest to the highest of them.
+
+    Parameters
+    ----------
+    x : (points,)
+    values : (replicates, points); NaN is left out
+    log : take the geometric mean, for positive values on a logarithmic axis
+    """
+    across = np.asarray(values, float)
+    if log:
+        across = np.where(across > 0, across, np.nan)
+    known = ~np.isnan(across).all(axis=0)
+    x, across = np.asarray(x)[known], across[:, known]
+    if not x.size:
+        return
+    middle = np.exp(np.nanmean(np.log(across), axis=0)) if log else np.nanmean(across, axis=0)
+    low, high = np.nanmin(across, axis=0), np.nanmax(across, axis=0)
+    axes.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0)
+    axes.plot(x, middle, color=colour, label=label, marker=marker, **line)
+
+
+def heat(
+    axes: Axes, x: ArrayLike, y: ArrayLike, values: ArrayLike, *, low: float, high: float
+) -> Any:
+    """Draw values (y, x) as coloured cells, one a pair, and return the image for a colour bar."""
+    grid = np.asarray(values, float)
+    image = axes.pcolormesh(
+        np.asarray(x), np.asarray(y), grid, cmap="cividis", vmin=low, vmax=high, shading="nearest"
+    )
+    axes.grid(False)
+    return image

@@ -1,0 +1,262 @@
+"""Running a scenario: train what is missing, judge the claims, draw the figures."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from simdl._sources import digest
+from simdl.errors import InputError, StorageError
+from simdl.plot import style
+from simdl.scenario import texts
+from simdl.scenario.catalogue import find
+from simdl.scenario.claims import contrary, record
+from simdl.scenario.settings import Settings
+
+FIGURES = Path("figures")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a user asks of a scenario.
+
+    Attributes
+    ----------
+    mode : "default", "quick" or "full"
+    given : settings that differ from the mode's, as ``--set``, ``--seed`` and ``--seeds`` give them
+    out : folder for figures and verdicts
+    jobs : threads; -1 for one a core
+    fresh : train again what is stored
+    """
+
+    mode: str = "default"
+    given: Mapping[str, Any] = field(default_factory=dict)
+    out: Path = FIGURES
+    jobs: int = -1
+    fresh: bool = False
+
+
+class Run:
+    """One scenario under one request.
+
+    Raises
+    ------
+    InputError
+        If the scenario or a setting is unknown.
+    """
+
+    def __init__(self, name: str, request: Request) -> None:
+        self.module: ModuleType = find(name)
+        self.name = self.module.__name__.rpartition(".")[2]
+        self.request = request
+        self.settings: Settings = self.module.Settings.chosen(request.mode, request.given)
+
+    @property
+    def quick(self) -> bool:
+        return self.request.mode == "quick"
+
+    @cached_property
+    def folder(self) -> Path:
+        """Where the results go: a folder of its own for settings that are not a mode's."""
+        if not self.request.given:
+            return self.request.out
+        key = json.dumps([self.request.mode, self.settings.model_dump(mode="json")])
+        tag = hashlib.sha256(key.encode()).hexdigest()[:10]
+        return self.request.out / "custom" / f"{self.name}-{tag}"
+
+    @property
+    def _cache(self) -> Path:
+        kept = self.folder / ".cache"
+        return kept / self.request.mode if self.request.mode != "default" else kept
+
+    @property
+    def store(self) -> Path:
+        """The store of this scenario's trials."""
+        return self._cache / f"{self.name}.sqlite"
+
+    @property
+    def stamp(self) -> Path:
+        """The file that says from what the figures were made."""
+        return self._cache / f"{self.name}.stamp"
+
+    @property
+    def command(self) -> str:
+        """The command that gives these verdicts again."""
+        mode = "" if self.request.mode == "default" else f" --{self.request.mode}"
+        extra = "".join(_option(key, value) for key, value in self.request.given.items())
+        return f"simdl run {self.name}{mode}{extra}"
+
+    def trials(self) -> dict[str, tuple[int, int]]:
+        """For each sweep: trials in all, and those that the store does not have."""
+        return {key: sweep.count(self.store) for key, sweep in self._sweeps.items()}
+
+    @cached_property
+    def _sweeps(self) -> dict[str, Any]:
+        return dict(self.module.sweeps(self.settings))
+
+    def execute(self, say: Callable[[str], None] = lambda line: None) -> list[dict[str, Any]]:
+        """Train, judge, draw; return the verdicts' records.
+
+        Parameters
+        ----------
+        say : receives progress, a line at a time
+        """
+        start = time.perf_counter()
+        if self.request.fresh:
+            self.store.unlink(missing_ok=True)
+        self._prepare()
+        results, trained = {}, 0
+        for key, sweep in self._sweeps.items():
+            found = sweep.run(store=self.store, jobs=self.request.jobs)
+            trained += int(found.attrs["trained"])
+            results[key] = found
+            say(f"{self.name}: {key}: {found.attrs['trials']} trials, {found.attrs['trained']} new")
+        seconds = sum(float(found.attrs["seconds"]) for found in results.values())
+        records = [
+            record(self.name, claim, seconds=round(seconds, 2), command=self.command)
+            for claim in self.module.claims(results, self.settings)
+        ]
+        wanted = self._wanted(records)
+        if trained or not self._current(wanted):
+            say(f"{self.name}: drawing")
+            self._draw(results, records, wanted)
+        say(f"{self.name}: done after {time.perf_counter() - start:.1f} s")
+        return records
+
+    def _prepare(self) -> None:
+        try:
+            self._cache.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            reason = error.strerror or error
+            raise StorageError(f"{self._cache}: cannot be written: {reason}") from None
+
+    def _wanted(self, records: list[dict[str, Any]]) -> str:
+        """A digest of all that the figures depend on, beside the files themselves."""
+        parts = [
+            digest(self.module.__name__),
+            digest(style.__name__),
+            digest("simdl.plot.panels"),
+            self.settings.model_dump_json(),
+            json.dumps([{k: v for k, v in r.items() if k != "seconds"} for r in records]),
+        ]
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+    def _current(self, wanted: str) -> bool:
+        """Whether the files on disk are those that a run like this one wrote."""
+        try:
+            stamp = json.loads(self.stamp.read_text(encoding="utf-8"))
+            files = {name: _file_digest(self.folder / name) for name in stamp["files"]}
+            return bool(stamp["wanted"] == wanted and stamp["files"] == files)
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+
+    def _draw(self, results: Any, records: list[dict[str, Any]], wanted: str) -> None:
+        import matplotlib.pyplot as plt
+
+        written: list[Path] = []
+        with style.style():
+            drawn = self.module.figures(results, self.settings)
+            for part, figure in drawn.items():
+                stem = self.name if len(drawn) == 1 else f"{self.name}-{part}"
+                title = texts.text(f"{self.name}.title") if _has_texts(self.name) else self.name
+                written += style.save(figure, self.folder / stem, title)
+                plt.close(figure)
+        verdicts = self.folder / f"{self.name}.json"
+        write_json(verdicts, records)
+        files = {path.name: _file_digest(path) for path in [*written, verdicts]}
+        write_json(self.stamp, {"wanted": wanted, "files": files})
+
+
+def _has_texts(scenario: str) -> bool:
+    try:
+        texts.text(f"{scenario}.title")
+    except LookupError:
+        return False
+    return True
+
+
+def _option(key: str, value: Any) -> str:
+    if key in ("seed", "seeds"):
+        return f" --{key} {value}"
+    return f" --set {key}={json.dumps(value)}"
+
+
+def _file_digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON in one piece.
+
+    Raises
+    ------
+    StorageError
+        If the file cannot be written.
+    """
+    part = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        os.replace(part, path)
+    except OSError as error:
+        raise StorageError(f"{path}: cannot be written: {error.strerror or error}") from None
+
+
+def assemble(out: Path, scenarios: Sequence[str]) -> list[dict[str, Any]]:
+    """Write verdicts.json from the scenarios' own files and return its records."""
+    records: list[dict[str, Any]] = []
+    for name in scenarios:
+        path = out / f"{name}.json"
+        if path.is_file():
+            records += json.loads(path.read_text(encoding="utf-8"))
+    write_json(out / "verdicts.json", records)
+    return records
+
+
+def summary(records: Sequence[Mapping[str, Any]], quick: bool) -> list[str]:
+    """Lines that show every verdict, contrary ones loudly."""
+    lines = []
+    for r in records:
+        mark = "!!" if contrary(r, quick) else "ok"
+        low, high = (_short(v) for v in r["interval"])
+        told = f"{_short(r['measured'])} [{low}, {high}]"
+        against = "" if r["reference"] is None else f" against {_short(r['reference'])}"
+        lines.append(f"{mark} {r['id']:<20} {r['verdict']:<12} {told}{against}")
+    return lines
+
+
+def _short(value: float | None) -> str:
+    return "-" if value is None or not math.isfinite(value) else f"{value:.4g}"
+
+
+def parse_settings(pairs: Sequence[str]) -> dict[str, Any]:
+    """Return settings from ``KEY=VALUE`` strings; a value is JSON where it can be read as such.
+
+    Raises
+    ------
+    InputError
+        For a pair without "=".
+    """
+    made: dict[str, Any] = {}
+    problems = []
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            problems.append(f"--set {pair}: must be KEY=VALUE")
+            continue
+        try:
+            made[key] = json.loads(value)
+        except ValueError:
+            made[key] = value
+    if problems:
+        raise InputError(*problems)
+    return made

@@ -1,0 +1,162 @@
+"""What a trial leaves: named arrays with their dimensions, or why it failed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from simdl.configuration import Configuration
+from simdl.errors import InputError
+from simdl.result import Result
+from simdl.sweep.measures import settings_copy
+
+COMPLETED, DIVERGED, FAILED, CANCELLED = "completed", "diverged", "failed", "cancelled"
+METRICS = "metrics"  # in `record`: all final metrics
+ALWAYS = ("diverged", "steps")
+_KINDS = "biufcU"  # what is stored: truth values, numbers, text
+
+
+@dataclass(frozen=True)
+class Array:
+    """Values with a name for every dimension, and what xarray calls attributes."""
+
+    values: np.ndarray
+    dims: tuple[str, ...] = ()
+    attrs: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One trial, done.
+
+    Attributes
+    ----------
+    status : "completed", "diverged", "failed", or "cancelled" (then nothing is kept)
+    message : why it failed, else empty
+    seconds : wall time, provenance only
+    variables : what was recorded or measured
+    coordinates : labels along the variables' own dimensions, one-dimensional
+    """
+
+    seed: int
+    status: str
+    message: str = ""
+    seconds: float = 0.0
+    variables: Mapping[str, Array] = field(default_factory=dict)
+    coordinates: Mapping[str, Array] = field(default_factory=dict)
+
+
+def train_cell(
+    configuration: Configuration, record: Sequence[str], seeds: Sequence[int], control: np.ndarray
+) -> list[Outcome]:
+    """Train one configuration for several seeds, in one compiled call.
+
+    Where the call raises, each seed is tried alone, so that a failure is the trial's own.
+    """
+    start = time.perf_counter()
+    try:
+        results = configuration.train(seeds, control)
+        kept = [_kept(result, record) for result in results]
+    except (Exception, SystemExit) as error:
+        if len(seeds) > 1:
+            return [
+                outcome
+                for seed in seeds
+                for outcome in train_cell(configuration, record, [seed], control)
+            ]
+        return [Outcome(seeds[0], FAILED, _said(error), time.perf_counter() - start)]
+    seconds = (time.perf_counter() - start) / len(seeds)
+    return [
+        Outcome(seed, result.status, "", seconds, *parts)
+        for seed, result, parts in zip(seeds, results, kept, strict=True)
+    ]
+
+
+def measure_cell(
+    function: Callable[..., Any], settings: Any, seeds: Sequence[int], control: np.ndarray
+) -> list[Outcome]:
+    """Measure one cell for several seeds; each call gets settings of its own."""
+    outcomes = []
+    for seed in seeds:
+        if control[0] != 0:
+            outcomes.append(Outcome(seed, CANCELLED))
+            continue
+        start = time.perf_counter()
+        try:
+            parts = _named(function(settings_copy(settings), seed))
+        except (Exception, SystemExit) as error:
+            outcomes.append(Outcome(seed, FAILED, _said(error), time.perf_counter() - start))
+        else:
+            outcomes.append(Outcome(seed, COMPLETED, "", time.perf_counter() - start, *parts))
+    return outcomes
+
+
+def _said(error: BaseException) -> str:
+    return str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
+
+
+def _kept(result: Result, record: Sequence[str]) -> tuple[dict[str, Array], dict[str, Array]]:
+    """Return the recorded variables of a training, and the labels of their dimensions."""
+    variables: dict[str, Array] = {}
+    coordinates: dict[str, Array] = {}
+    if METRICS in record:
+        variables |= {name: _array(name, value) for name, value in result.metrics.items()}
+    wanted = [name for name in record if name not in (METRICS, *ALWAYS)]
+    history = result.history if wanted else {}
+    for name in wanted:
+        if name in history:
+            variables[name] = _labelled(name, history[name], coordinates)
+        else:  # a part of the data that this run has not: nothing to keep
+            variables |= {name: Array(np.array(v)) for k, v in result.metrics.items() if k == name}
+    variables["diverged"] = Array(np.array(result.status == DIVERGED))
+    variables["steps"] = Array(np.array(result.steps, np.int64))
+    return variables, coordinates
+
+
+def _named(measured: Any) -> tuple[dict[str, Array], dict[str, Array]]:
+    """Return what a measurement returned as arrays, and the labels of their dimensions."""
+    if not isinstance(measured, Mapping) or not measured:
+        raise InputError(f"{type(measured).__name__}: must be a mapping of names to numbers, arrays")
+    coordinates: dict[str, Array] = {}
+    variables = {}
+    for name, value in measured.items():
+        if not isinstance(name, str):
+            raise InputError(f"{name!r}: the name of a measured quantity must be text")
+        labelled = hasattr(value, "dims") and hasattr(value, "coords")
+        variables[name] = _labelled(name, value, coordinates) if labelled else _array(name, value)
+    return variables, coordinates
+
+
+def _labelled(name: str, value: Any, coordinates: dict[str, Array]) -> Array:
+    """Take a DataArray apart; its one-dimensional coordinates join `coordinates`."""
+    for key, labels in value.coords.items():
+        key = str(key)
+        if not labels.dims:
+            continue  # a scalar label says where a slice came from
+        if len(labels.dims) > 1:
+            raise InputError(f"{name}: coordinate {key!r}: must have one dimension")
+        made = Array(_checked(key, labels.values), tuple(map(str, labels.dims)))
+        known = coordinates.setdefault(key, made)
+        if known.dims != made.dims or not np.array_equal(known.values, made.values):
+            raise InputError(f"{name}: coordinate {key!r}: differs from another variable's")
+    dims = tuple(map(str, value.dims))
+    attrs = {str(k): v for k, v in value.attrs.items() if isinstance(v, str | int | float)}
+    return Array(_checked(name, value.values), dims, attrs)
+
+
+def _array(name: str, value: Any) -> Array:
+    values = _checked(name, value)
+    return Array(values, tuple(f"{name}_{axis}" for axis in range(values.ndim)))
+
+
+def _checked(name: str, value: Any) -> np.ndarray:
+    values = np.array(value, order="C")  # a copy: the function may go on using its own
+    if values.dtype.kind == "O" and values.size and all(isinstance(v, str) for v in values.flat):
+        values = values.astype(np.str_)
+    if values.dtype.kind not in _KINDS:
+        raise InputError(f"{name}: {type(value).__name__}: must be numbers, truth values or text")
+    return values.astype(values.dtype.newbyteorder("="))
