@@ -25,7 +25,9 @@ def commit() -> str | None:
     here = Path(__file__).parent
 
     def git(*command: str) -> str:
-        done = subprocess.run(["git", *command], cwd=here, capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            ["git", *command], cwd=here, capture_output=True, text=True, check=True
+        )
         return done.stdout.strip()
 
     try:

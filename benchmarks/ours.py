@@ -21,7 +21,9 @@ class Simdl(Contender):
         self.net = network(task.widths)
         self.data = simdl.Data(train=(task.x, task.t))
         self.start = self.net.init(SEED)
-        for view, array in zip(self.start.values(), (a for w in task.weights for a in w), strict=True):
+        for view, array in zip(
+            self.start.values(), (a for w in task.weights for a in w), strict=True
+        ):
             view[:] = array
         self.restart()
 
@@ -30,9 +32,9 @@ class Simdl(Contender):
 
     def train(self, orders: np.ndarray) -> None:
         result = simdl.train(
-            self.net, self.data, loss="softmax_cross_entropy", optimizer=simdl.optimizers.Adam(lr=LR),
-            batch_size=self.task.batch, steps=orders.size // self.task.batch, probes=[], seed=SEED,
-            params=self.start,
+            self.net, self.data, loss="softmax_cross_entropy", batch_size=self.task.batch,
+            optimizer=simdl.optimizers.Adam(lr=LR), steps=orders.size // self.task.batch,
+            probes=[], seed=SEED, params=self.start,
         )  # fmt: skip
         if result.status != "completed":
             raise RuntimeError(f"training ended early: {result.reason}")
@@ -125,7 +127,7 @@ class Gemm(Contender):
 
     def versions(self) -> dict[str, str]:
         import scipy
-        import scipy.linalg.cython_blas  # noqa: F401  loads the BLAS that Numba calls
+        import scipy.linalg.cython_blas  # loads the BLAS that Numba calls
         from threadpoolctl import threadpool_info
 
         blas = [

@@ -12,12 +12,14 @@ from simdl.errors import InputError, StorageError
 
 if TYPE_CHECKING:
     from simdl._jit import njit
+    from simdl.configuration import with_values
     from simdl.data import Data
     from simdl.functional import Pullback, forward, value_and_grad, vjp
     from simdl.network import Network
     from simdl.parameters import Parameters
     from simdl.probes import Probe
     from simdl.result import Result, load
+    from simdl.sweep import Sweep
     from simdl.training import train
 
 __version__ = "0.1.0"
@@ -30,18 +32,21 @@ _HOMES = {
     "Probe": "probes",
     "Pullback": "functional",
     "Result": "result",
+    "Sweep": "sweep",
     "forward": "functional",
     "load": "result",
     "njit": "_jit",
     "train": "training",
     "value_and_grad": "functional",
     "vjp": "functional",
+    "with_values": "configuration",
 }
 _MODULES = ("data", "initializers", "layers", "losses", "optimizers", "probes", "theory")
 
 __all__ = [
     "RESULTS_VERSION", "Data", "InputError", "Network", "Parameters", "Probe", "Pullback", "Result",
-    "StorageError", "__version__", "forward", "load", "njit", "train", "value_and_grad", "vjp",
+    "StorageError", "Sweep", "__version__", "forward", "load", "njit", "train", "value_and_grad",
+    "vjp", "with_values",
 ]  # fmt: skip
 
 

@@ -28,7 +28,8 @@ class Pullback:
     input : (n, *input_shape) gradient at the input, per sample
     params : gradient by the parameters, summed over the samples
     layers : gradient at each layer's output, per sample (n, *shape): ``layers[2]`` for a layer of
-        the network, ``layers["3.0"]`` for one inside a Residual
+        the network, ``layers["3.0"]`` for one inside a Residual. Identity and Flatten hand their
+        input on: where one opens a branch, its output is the fork's and has the whole gradient
     outputs : each layer's output (n, *shape), under the same keys
     """
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -98,7 +100,7 @@ class Result:
         """All measurements: variables over ``epoch`` or ``step`` and, a layer each, ``layer``.
 
         Layers are named by path ("0", "3.1"), their kinds are in the coordinate ``layer_kind``. A
-        layer without the quantity has NaN, as has every record after a divergence.
+        layer without the quantity has NaN. After a divergence the last record is of that moment.
         """
         import xarray
 
@@ -171,6 +173,13 @@ class Result:
             raise StorageError(f"{folder}: cannot be written: {error.strerror or error}") from None
 
 
+@contextmanager
+def _archive(path: Path) -> Iterator[Mapping[str, np.ndarray]]:
+    """Open an NPZ file; unlike `np.load` of a path it leaves no open file behind an error."""
+    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
+        yield stored
+
+
 def load(folder: str | Path) -> Result:
     """Read what `Result.save` wrote.
 
@@ -184,10 +193,10 @@ def load(folder: str | Path) -> Result:
         about = json.loads((folder / "result.json").read_text(encoding="utf-8"))
         training = from_tables(about["training"])
         params = training.net.wrap(np.zeros(training.net.n_parameters, training.net.dtype))
-        with np.load(folder / "parameters.npz", allow_pickle=False) as stored:
+        with _archive(folder / "parameters.npz") as stored:
             for name in params:
                 params[name] = stored[name]
-        with np.load(folder / "measured.npz", allow_pickle=False) as stored:
+        with _archive(folder / "measured.npz") as stored:
             evaluated, probed = stored["evaluated"], stored["probed"]
         if evaluated.shape[1:] != (len(PARTS), 2) or probed.shape[1:] != (len(training.looks()),):
             raise ValueError(f"measurements of shapes {evaluated.shape}, {probed.shape}")

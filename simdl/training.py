@@ -177,7 +177,8 @@ def train(
 def _checked_start(net: Network, params: Parameters) -> np.ndarray:
     if not isinstance(params, Parameters):
         raise InputError(f"params: {type(params).__name__}: must be parameters as net.init returns")
-    given, wanted = ({k: v.shape for k, v in p.items()} for p in (params, net.wrap(params.flat)))
+    given = {name: view.shape for name, view in params.items()}
+    wanted = {entry.name: entry.shape for entry in net.program.parameters}
     if given != wanted:
         raise InputError(f"params: {given}: must be {wanted}, as net.init returns")
     return params.flat.astype(net.dtype)

@@ -96,7 +96,11 @@ def draw_randomized_asymmetric(n_in, n_out, scale, seed, op):
 # --- activations: name -> f(x, alpha), f'(x, alpha) ------------------------------------------------
 
 SELU_ALPHA, SELU_SCALE = 1.6732632423543772848, 1.0507009873554804934
-_norm = 1 / math.sqrt(2 * math.pi)
+
+
+def _below(x):
+    """The normal distribution function."""
+    return (1 + erf(x / math.sqrt(2))) / 2
 
 
 def _elu(x, alpha):
@@ -121,8 +125,8 @@ ACTIVATIONS = {
         lambda x, a: SELU_SCALE * _elu_slope(x, SELU_ALPHA),
     ),
     "gelu": (
-        lambda x, a: x * (1 + erf(x / math.sqrt(2))) / 2,
-        lambda x, a: (1 + erf(x / math.sqrt(2))) / 2 + x * _norm * np.exp(-x * x / 2),
+        lambda x, a: x * _below(x),
+        lambda x, a: _below(x) + x * np.exp(-x * x / 2) / math.sqrt(2 * math.pi),
     ),
     "silu": (
         lambda x, a: x * expit(x),
@@ -151,7 +155,7 @@ def softmax_cross_entropy(y, labels, smoothing=0.0):
 
 
 def mean_squared_error(y, t, option=0.0):
-    return ((y - t) ** 2).mean(axis=1), 2 * (y - t) / y.size
+    return ((y - t) ** 2).mean(axis=1), (y - t) * (2 / y.size)
 
 
 def count_correct(y, labels):

@@ -30,11 +30,11 @@ def softmax_cross_entropy(losses, dy, y, t, option):
         total, linear = real(0), real(0)
         for j in range(k):  # NaN survives here even if it lost the maximum
             shifted = row[j] - highest
-            linear += shifted
+            linear += spread * shifted
             out[j] = exp(shifted)
             total += out[j]
         label = int(t[i, 0])
-        even = spread * linear if option > 0.0 else real(0)  # 0 * inf would be NaN
+        even = linear if option > 0.0 else real(0)  # 0 * inf would be NaN
         losses[i] = log(total) - top * (row[label] - highest) - even
         inverse = scale / total
         for j in range(k):

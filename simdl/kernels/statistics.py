@@ -27,24 +27,24 @@ def total(x):
 @njit
 def root_mean_square(x):
     """sqrt(mean(x^2)); NaN for an empty x."""
-    return np.sqrt(sum_of_squares(x) / x.size)
+    return np.sqrt(sum_of_squares(x) / np.float64(x.size))
 
 
 @njit
 def mean(x):
     """Mean of x (n,); NaN for an empty x."""
-    return total(x) / x.size
+    return total(x) / np.float64(x.size)
 
 
 @njit(fastmath=REASSOCIATE)
 def standard_deviation(x):
     """sqrt(mean((x - mean)^2)) in two passes; NaN for an empty x."""
-    centre = total(x) / x.size
+    centre = total(x) / np.float64(x.size)
     squares = 0.0
     for i in range(x.size):
         off = np.float64(x[i]) - centre
         squares += off * off
-    return np.sqrt(squares / x.size)
+    return np.sqrt(squares / np.float64(x.size))
 
 
 @njit
@@ -54,7 +54,7 @@ def share_of_zeros(x):
     count = 0
     for i in range(x.size):
         count += 1 if x[i] == zero else 0
-    return count / x.size
+    return count / np.float64(x.size)  # plain Python, too, gives NaN for nothing
 
 
 _EXPONENT32, _EXPONENT64 = np.int32(0x7F800000), np.int64(0x7FF0000000000000)

@@ -97,7 +97,10 @@ class Run:
 
     def trials(self) -> dict[str, tuple[int, int]]:
         """For each sweep: trials in all, and those that the store does not have."""
-        return {key: sweep.count(self.store) for key, sweep in self._sweeps.items()}
+        return {
+            key: (len(sweep.trials()), sweep.missing(self.store))
+            for key, sweep in self._sweeps.items()
+        }
 
     @cached_property
     def _sweeps(self) -> dict[str, Any]:

@@ -50,6 +50,16 @@ def text(key: str, language: str = "en") -> str:
     return _said(_at(key), key, language)
 
 
+def question(key: str, language: str = "en") -> str:
+    """Return the question at a key; a user's own scenario may say it in place of a key."""
+    return text(key, language) if "." in key and " " not in key else key
+
+
+def claims(scenario: str) -> list[str]:
+    """Return the ids of the claims that the file states for a scenario."""
+    return list(load().get(scenario, {}).get("claims", {}))
+
+
 def caption(scenario: str, part: str, language: str = "en") -> str:
     """Return the caption of a scenario's figure."""
     return text(f"{scenario}.figures.{part}", language)

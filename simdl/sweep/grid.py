@@ -14,7 +14,7 @@ import numpy as np
 
 import simdl
 from simdl import _sources
-from simdl.configuration import Configuration, with_values
+from simdl.configuration import Configuration
 from simdl.errors import InputError, suggest
 from simdl.network import check_seed
 from simdl.sweep.measures import canonical, numeric_digest, plain
@@ -142,7 +142,8 @@ def configurations(
     InputError
         With each problem once, and the axis values it belongs to.
     """
-    made, found = [], {}
+    made: list[Configuration] = []
+    found: dict[str, list[int]] = {}
     parts: dict[str, Any] = {}  # data by description: cells that differ elsewhere share it
     for number, cell in enumerate(cells):
         try:

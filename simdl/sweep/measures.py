@@ -27,7 +27,9 @@ def check_measure(function: Callable[..., Any]) -> None:
         raise InputError(f"measure: {function!r}: must be a function at the top level of a module")
     if "<lambda>" in name or "<locals>" in name:
         kind = "a lambda" if "<lambda>" in name else "defined inside a function"
-        raise InputError(f"measure: {name} of {module}: is {kind}: define it at a module's top level")
+        raise InputError(
+            f"measure: {name} of {module}: is {kind}: define it at a module's top level"
+        )
     if module == "__main__":
         raise InputError(
             f"measure: {name}: stands in a script that runs as __main__: put it in a module"

@@ -103,15 +103,16 @@ def _kept(result: Result, record: Sequence[str]) -> tuple[dict[str, Array], dict
     """Return the recorded variables of a training, and the labels of their dimensions."""
     variables: dict[str, Array] = {}
     coordinates: dict[str, Array] = {}
+    metrics = {name: _array(name, value) for name, value in result.metrics.items()}
     if METRICS in record:
-        variables |= {name: _array(name, value) for name, value in result.metrics.items()}
+        variables |= metrics
     wanted = [name for name in record if name not in (METRICS, *ALWAYS)]
     history = result.history if wanted else {}
     for name in wanted:
         if name in history:
             variables[name] = _labelled(name, history[name], coordinates)
-        else:  # a part of the data that this run has not: nothing to keep
-            variables |= {name: Array(np.array(v)) for k, v in result.metrics.items() if k == name}
+        elif name in metrics:  # else a part of the data that this run has not
+            variables[name] = metrics[name]
     variables["diverged"] = Array(np.array(result.status == DIVERGED))
     variables["steps"] = Array(np.array(result.steps, np.int64))
     return variables, coordinates
@@ -120,7 +121,9 @@ def _kept(result: Result, record: Sequence[str]) -> tuple[dict[str, Array], dict
 def _named(measured: Any) -> tuple[dict[str, Array], dict[str, Array]]:
     """Return what a measurement returned as arrays, and the labels of their dimensions."""
     if not isinstance(measured, Mapping) or not measured:
-        raise InputError(f"{type(measured).__name__}: must be a mapping of names to numbers, arrays")
+        raise InputError(
+            f"{type(measured).__name__}: must be a mapping of names to numbers, arrays"
+        )
     coordinates: dict[str, Array] = {}
     variables = {}
     for name, value in measured.items():

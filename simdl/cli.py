@@ -1,0 +1,210 @@
+"""The command line. Data go to stdout, progress and messages to stderr.
+
+Exit: 0 done; 1 a fault of ours; 2 wrong usage or configuration; 3 with --check a contrary verdict;
+4 trials failed; 5 the store or disk; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from simdl import RESULTS_VERSION, __version__
+from simdl.errors import InputError, StorageError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    help="Deep-learning textbook claims as experiments: compiled training, figures, verdicts.",
+)
+
+Names = Annotated[list[str], typer.Argument(metavar="NAME|FILE.py ...", show_default=False)]
+Quick = Annotated[bool, typer.Option("--quick", help="Few replicates, 99 % intervals: seconds.")]
+Full = Annotated[bool, typer.Option("--full", help="The published settings: long.")]
+Check = Annotated[bool, typer.Option("--check", help="Exit 3 if a verdict is not as expected.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Jobs = Annotated[int, typer.Option("--jobs", min=-1, help="Threads; -1: one a core.")]
+Out = Annotated[Path, typer.Option("--out", help="Folder for figures and verdicts.")]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Train again what is stored.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be trained.")]
+Pairs = Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE", help="A setting.")]
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"simdl {__version__} (results version {RESULTS_VERSION})")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command("list")
+def list_scenarios(as_json: Json = False) -> None:
+    """List the scenarios with their questions."""
+    from simdl.scenario import texts
+    from simdl.scenario.catalogue import find, names
+
+    found = [{"name": n, "question": texts.question(find(n).QUESTION)} for n in names()]
+    if as_json:
+        print(json.dumps(found, indent=1, ensure_ascii=False))
+        return
+    width = max(len(entry["name"]) for entry in found)
+    for entry in found:
+        print(f"{entry['name']:<{width}}  {entry['question']}")
+
+
+@app.command()
+def explain(name: Annotated[str, typer.Argument(metavar="NAME|FILE.py", show_default=False)]) -> None:
+    """Print a scenario's question, claims and settings."""
+    from simdl.scenario import texts
+    from simdl.scenario.catalogue import find
+    from simdl.scenario.claims import expected
+
+    module = find(name)
+    short = module.__name__.rpartition(".")[2]
+    print(texts.question(module.QUESTION) + "\n")
+    print("Claims")
+    for claim in texts.claims(short):
+        print(f"  {claim} (expected: {expected(claim)})\n    {texts.claim(short, claim).statement}")
+    print("\nSettings, for --set KEY=VALUE")
+    kind = module.Settings
+    for key, entry in kind.model_fields.items():
+        quick = f"; --quick {kind.QUICK[key]}" if key in kind.QUICK else ""
+        full = f"; --full {kind.FULL[key]}" if key in kind.FULL else ""
+        print(f"  {key} = {entry.default}{quick}{full}\n    {entry.description or ''}")
+
+
+@app.command()
+def run(
+    names: Names,
+    quick: Quick = False,
+    full: Full = False,
+    seed: Annotated[int | None, typer.Option("--seed", help="Base seed.")] = None,
+    seeds: Annotated[int | None, typer.Option("--seeds", help="Replicates.")] = None,
+    jobs: Jobs = -1,
+    out: Out = Path("figures"),
+    pairs: Pairs = [],  # noqa: B006  typer copies it
+    fresh: Fresh = False,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+    check: Check = False,
+) -> None:
+    """Run scenarios: train what is missing, judge the claims, draw the figures."""
+    from simdl.scenario.runner import Request, Run, parse_settings
+
+    if quick and full:
+        raise InputError("--quick and --full: give one of them")
+    given = parse_settings(pairs)
+    given |= {k: v for k, v in (("seed", seed), ("seeds", seeds)) if v is not None}
+    mode = "quick" if quick else "full" if full else "default"
+    request = Request(mode, given, out, jobs, fresh)
+    runs = [Run(name, request) for name in names]
+    if dry_run:
+        _dry_run(runs, as_json)
+        return
+    records = [entry for item in runs for entry in item.execute(_say)]
+    _report(records, quick, as_json, check)
+    for item in runs:
+        _say(f"{item.name}: figures and verdicts in {item.folder}/")
+
+
+@app.command()
+def figures(
+    quick: Quick = False, check: Check = False, jobs: Jobs = -1, out: Out = Path("figures")
+) -> None:
+    """Run every scenario and gather the verdicts."""
+    from simdl.scenario.catalogue import names
+    from simdl.scenario.runner import Request, Run, assemble
+
+    mode = "quick" if quick else "default"
+    every = names()
+    for name in every:
+        Run(name, Request(mode, {}, out, jobs)).execute(_say)
+    _report(assemble(out, every), quick, False, check)
+    _say(f"figures and verdicts.json in {out}/")
+
+
+def _dry_run(runs: Sequence[Any], as_json: bool) -> None:
+    told = {item.name: item.trials() for item in runs}
+    if as_json:
+        print(json.dumps(told, indent=1))
+        return
+    for name, sweeps in told.items():
+        for key, (total, missing) in sweeps.items():
+            print(f"{name}: {key}: {total} trials, {missing} to train")
+
+
+def _report(records: Sequence[dict[str, Any]], quick: bool, as_json: bool, check: bool) -> None:
+    from simdl.scenario.claims import contrary
+    from simdl.scenario.runner import summary
+
+    if as_json:
+        print(json.dumps(records, indent=1, ensure_ascii=False))
+    else:
+        for line in summary(records, quick):
+            print(line)
+    wrong = [entry["id"] for entry in records if contrary(entry, quick)]
+    if wrong:
+        _say(f"NOT AS EXPECTED: {', '.join(wrong)}")
+        if check:
+            raise typer.Exit(3)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; end the process with the exit code the module names."""
+    sys.exit(_guarded(list(sys.argv[1:] if arguments is None else arguments)))
+
+
+def _guarded(arguments: list[str]) -> int:
+    try:
+        result = app(arguments, prog_name="simdl", standalone_mode=False)
+        return int(result) if isinstance(result, int) else 0
+    except StorageError as error:
+        return _failed(error.problems, 5)
+    except InputError as error:
+        return _failed(error.problems, 2)
+    except KeyboardInterrupt:
+        return _failed(("interrupted: what was finished is kept; the same command continues",), 130)
+    except typer.Abort:
+        return _failed(("interrupted",), 130)
+    except Exception as error:
+        return _other(error)
+
+
+def _other(error: Exception) -> int:
+    """Exit code of an error that is not ours by type: the command line parser's, failed trials."""
+    show, code = getattr(error, "show", None), getattr(error, "exit_code", None)
+    if callable(show) and isinstance(code, int):  # what the parser says of wrong usage
+        show(file=sys.stderr)
+        return 2
+    if type(error).__name__ == "FailedTrials":
+        return _failed(str(error).splitlines(), 4)
+    import traceback
+
+    traceback.print_exc()
+    _say(f"simdl: a fault of ours, {time.strftime('%Y-%m-%d')}: please report the lines above")
+    return 1
+
+
+def _failed(problems: Sequence[str], code: int) -> int:
+    for problem in problems:
+        _say(f"simdl: {problem}")
+    return code

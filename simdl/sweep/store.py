@@ -1,0 +1,310 @@
+"""The store: one SQLite file that keeps what trials left, and survives being killed."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import json
+import os
+import re
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from simdl.errors import StorageError
+from simdl.sweep.outcomes import FAILED, Array, Outcome
+
+APPLICATION = 0x73694464  # PRAGMA application_id: the file is ours
+SCHEMA = 1  # PRAGMA user_version
+_TABLES = (
+    "CREATE TABLE trials (identity TEXT PRIMARY KEY, sweep TEXT NOT NULL,"
+    " coordinates TEXT NOT NULL, seed INTEGER NOT NULL, status TEXT NOT NULL,"
+    " message TEXT NOT NULL, seconds REAL NOT NULL, created TEXT NOT NULL)",
+    # role: "variable", or "coordinate" for labels along a variable's own dimension
+    "CREATE TABLE arrays (identity TEXT NOT NULL, role TEXT NOT NULL, name TEXT NOT NULL,"
+    " dtype TEXT NOT NULL, shape TEXT NOT NULL, dims TEXT NOT NULL, attrs TEXT NOT NULL,"
+    " data BLOB NOT NULL, PRIMARY KEY (identity, role, name))",
+)
+_NETWORK = re.compile(
+    r"nfs\d?|cifs|smb\w*|9p|ceph|lustre|afs|coda|glusterfs|gpfs|beegfs\w*|orangefs|pvfs2|davfs"
+    r"|fuse\.(sshfs|ceph\w*|glusterfs|rclone|s3fs|smbnetfs|gcsfuse|juicefs)"
+)
+_AT_ONCE = 500  # identities a query
+_BUSY = ("SQLITE_BUSY", "SQLITE_LOCKED")
+_DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
+_CLOSED = ("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH")
+
+
+def journal(version: tuple[int, ...]) -> str:
+    """Return the journal mode for a version of SQLite.
+
+    3.7.0 to 3.51.2 may lose a committed page when a write-ahead log is reset while it is read.
+    """
+    return "DELETE" if (3, 7, 0) <= version <= (3, 51, 2) else "WAL"
+
+
+def file_system(path: Path, mounts: str) -> str:
+    """Return the kind of file system that `path` lies on, given the text of /proc/mounts."""
+    kind, longest = "", -1
+    for line in mounts.splitlines():
+        fields = line.split()
+        if len(fields) < 3:
+            continue
+        point = re.sub(r"\\(\d{3})", lambda code: chr(int(code[1], 8)), fields[1])
+        # of two mounts on one point the later one counts
+        if path.is_relative_to(point) and len(point) >= longest:
+            kind, longest = fields[2], len(point)
+    return kind
+
+
+def refuse_network(path: Path, mounts: str | None = None) -> None:
+    """Raise StorageError where `path` lies on a network file system: locks may fail there."""
+    if mounts is None:
+        try:
+            mounts = Path("/proc/mounts").read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return  # not a Linux: nothing to go by
+    kind = file_system(path.resolve(), mounts)
+    if _NETWORK.fullmatch(kind):
+        raise StorageError(
+            f"{path}: lies on a network file system ({kind}), where SQLite's locks may fail:"
+            " name a store on a local disk and copy it when the sweep is done"
+        )
+
+
+class Store:
+    """Results by identity, in one file.
+
+    Parameters
+    ----------
+    path : the file; it is made, with its folders, if it is not there
+    timeout : seconds to wait where another process writes
+
+    Raises
+    ------
+    StorageError
+        From every method: what is wrong with the file, and the way out. A file that is not a
+        store is never touched.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], timeout: float = 60.0) -> None:
+        self.path = Path(path)
+        self._timeout = timeout
+        self._lock = threading.Lock()
+        refuse_network(self.path)
+        self._refuse_foreign()
+        with self._told():
+            # isolation_level=None: transactions are opened and closed here, not by the module
+            self._connection = sqlite3.connect(
+                self.path, timeout=timeout, isolation_level=None, check_same_thread=False
+            )
+        try:
+            self._open()
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def _refuse_foreign(self) -> None:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            if self.path.is_dir():
+                raise StorageError(f"{self.path}: is a folder: name a file")
+            if not self.path.exists():
+                return
+            with self.path.open("rb") as stream:
+                head = stream.read(16)
+        except OSError as error:
+            raise StorageError(
+                f"{self.path}: cannot be opened: {error.strerror or error}: name another place"
+            ) from None
+        if head not in (b"", b"SQLite format 3\0"):
+            raise self._foreign()
+
+    def _foreign(self) -> StorageError:
+        return StorageError(
+            f"{self.path}: is no store of simdl (or a damaged one) and is left as it is:"
+            " name another file"
+        )
+
+    def _open(self) -> None:
+        with self._told():
+            application, version, tables = self._state()
+            if application == 0 and version == 0 and not tables:
+                self._connection.execute(f"PRAGMA journal_mode = {journal(_version())}")
+                self._create()
+                application, version, _ = self._state()
+            if application != APPLICATION:
+                raise self._foreign()
+            if version != SCHEMA:
+                newer = version > SCHEMA
+                raise StorageError(
+                    f"{self.path}: has schema {version}, this simdl reads schema {SCHEMA}: "
+                    + ("use a newer simdl, or name another file" if newer else "name another file")
+                )
+            # a store made elsewhere may be in the other mode
+            mode = journal(_version())
+            if self._value("PRAGMA journal_mode").upper() != mode:
+                self._connection.execute(f"PRAGMA journal_mode = {mode}")
+            self._connection.execute("PRAGMA synchronous = FULL")
+
+    def _state(self) -> tuple[int, int, int]:
+        return (
+            self._value("PRAGMA application_id"),
+            self._value("PRAGMA user_version"),
+            self._value("SELECT count(*) FROM sqlite_master"),
+        )
+
+    def _value(self, query: str) -> Any:
+        return self._connection.execute(query).fetchone()[0]
+
+    def _create(self) -> None:
+        with self._transaction():
+            if self._value("SELECT count(*) FROM sqlite_master"):
+                return  # another process was quicker
+            for table in _TABLES:
+                self._connection.execute(table)
+            self._connection.execute(f"PRAGMA application_id = {APPLICATION}")
+            self._connection.execute(f"PRAGMA user_version = {SCHEMA}")
+
+    # --- reading and writing ----------------------------------------------------------------------
+
+    def results(self, identities: Iterable[str]) -> dict[str, Outcome]:
+        """Return what is stored of these trials; failed ones count as not done."""
+        wanted = list(identities)
+        found: dict[str, Outcome] = {}
+        with self._lock, self._told():
+            for start in range(0, len(wanted), _AT_ONCE):
+                found |= self._results(wanted[start : start + _AT_ONCE])
+        return found
+
+    def _results(self, identities: Sequence[str]) -> dict[str, Outcome]:
+        marks = ",".join("?" * len(identities))
+        # one statement sees one state of the file, so that a trial never comes without its arrays
+        rows = self._connection.execute(
+            "SELECT t.identity, t.seed, t.status, t.seconds, a.role, a.name, a.dtype, a.shape,"
+            " a.dims, a.attrs, a.data FROM trials t LEFT JOIN arrays a USING (identity)"
+            f" WHERE t.identity IN ({marks}) AND t.status != ? ORDER BY a.rowid",
+            [*identities, FAILED],
+        )
+        found: dict[str, Outcome] = {}
+        for identity, seed, status, seconds, role, name, dtype, shape, dims, attrs, data in rows:
+            outcome = found.get(identity)
+            if outcome is None:
+                outcome = found[identity] = Outcome(seed, status, "", seconds, {}, {})
+            if role is None:
+                continue
+            try:
+                values = np.frombuffer(data, np.dtype(dtype)).reshape(json.loads(shape))
+                made = Array(values, tuple(json.loads(dims)), json.loads(attrs))
+            except (TypeError, ValueError):
+                raise self._damaged(f"array {name} of trial {identity[:12]}") from None
+            kind = outcome.variables if role == "variable" else outcome.coordinates
+            kind[name] = made  # type: ignore[index]
+        return found
+
+    def add(self, sweep: str, outcomes: Iterable[tuple[str, str, Outcome]]) -> None:
+        """Write finished trials, all or none; those that are stored already stay as they are.
+
+        Parameters
+        ----------
+        sweep : its name
+        outcomes : identity, coordinates as JSON, outcome
+        """
+        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        with self._lock, self._told(), self._transaction():
+            for identity, coordinates, outcome in outcomes:
+                self._add(identity, coordinates, outcome, sweep, now)
+
+    def _add(self, identity: str, where: str, outcome: Outcome, sweep: str, now: str) -> None:
+        execute = self._connection.execute
+        execute("DELETE FROM trials WHERE identity = ? AND status = ?", (identity, FAILED))
+        added = execute(
+            "INSERT OR IGNORE INTO trials VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                identity, sweep, where, outcome.seed, outcome.status, outcome.message,
+                outcome.seconds, now,
+            ),
+        )  # fmt: skip
+        if not added.rowcount:
+            return
+        for role, arrays in (("variable", outcome.variables), ("coordinate", outcome.coordinates)):
+            self._connection.executemany(
+                "INSERT INTO arrays VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                [
+                    (
+                        identity, role, name, array.values.dtype.str,
+                        json.dumps(array.values.shape), json.dumps(array.dims),
+                        json.dumps(dict(array.attrs)), array.values.tobytes(),
+                    )
+                    for name, array in arrays.items()
+                ],
+            )  # fmt: skip
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._connection.execute("COMMIT")
+        except BaseException:
+            with contextlib.suppress(sqlite3.Error):
+                self._connection.execute("ROLLBACK")
+            raise
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._connection.close()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # --- what went wrong --------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        """Say SQLite's errors in our words."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise self._said(error) from None
+
+    def _said(self, error: sqlite3.Error) -> StorageError:
+        name = getattr(error, "sqlite_errorname", "")
+        if name.startswith(_BUSY):
+            return StorageError(
+                f"{self.path}: another process has held it for {self._timeout:g} s: wait until it"
+                " is done, or name another file"
+            )
+        if name == "SQLITE_FULL":
+            return StorageError(
+                f"{self.path}: the disk is full; what was stored before is safe: make room and run"
+                " again"
+            )
+        if name.startswith(_CLOSED):
+            return StorageError(
+                f"{self.path}: cannot be opened or written ({error}): check its permissions, or"
+                " name another file"
+            )
+        if name.startswith(_DAMAGED):
+            return self._damaged(str(error))
+        return StorageError(
+            f"{self.path}: cannot be read or written ({error}); what was stored before is safe:"
+            " check the disk and run again"
+        )
+
+    def _damaged(self, what: str) -> StorageError:
+        return StorageError(
+            f"{self.path}: is damaged ({what}): move it away and run again, or restore a copy"
+        )
+
+
+def _version() -> tuple[int, ...]:
+    return sqlite3.sqlite_version_info
