@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import numpy as np
 from contenders import Contender
@@ -130,10 +131,10 @@ class Gemm(Contender):
         import scipy.linalg.cython_blas  # loads the BLAS that Numba calls
         from threadpoolctl import threadpool_info
 
-        blas = [
-            f"{pool['internal_api']} {pool['version']} {pool.get('architecture', '')},"
-            f" {pool['num_threads']} thread"
-            for pool in threadpool_info()
-            if pool["user_api"] == "blas" and "scipy" in pool["filepath"]
+        pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
+        blas = [  # NumPy brings one of its own; the compiled code calls SciPy's
+            f"{Path(pool['filepath']).parent.name}: {pool['internal_api']} {pool['version']}"
+            f" {pool.get('architecture', '')}, threads: {pool['num_threads']}"
+            for pool in pools
         ]
         return {"scipy": scipy.__version__, "blas": "; ".join(blas)}

@@ -108,14 +108,17 @@ def at_birth(settings: dict[str, Any], seed: int) -> dict[str, Any]:
         below = np.vstack([np.sum(x**2, axis=1), h2[:-1]])
         weights = [params[f"{place}.weight"] for place in places]
         norms = [np.linalg.norm(w, 2) for w in weights[1:]] if settings["bound"] else [np.inf]
+        with np.errstate(divide="ignore", invalid="ignore"):  # a narrow ReLU net may be dead
+            back, ahead = g2[1:-2] / g2[2:-1], h2[2:] / h2[1:-1]
+            reached = np.sqrt(g2[:-1] / g2[1:]) / (0.25 * np.array(norms)[:, None])
         for name, value in {
             "gradient": g2.mean(axis=1),
             "signal": h2.mean(axis=1),
             "weight_gradient": (below * g2).mean(axis=1),
             "batch_gradient": [np.sqrt(np.mean(v.params[f"{p}.weight"] ** 2)) for p in places],
-            "back": np.mean(g2[1:-2] / g2[2:-1]),
-            "forward": np.mean(h2[2:] / h2[1:-1]),
-            "bound": np.max(np.sqrt(g2[:-1] / g2[1:]) / (0.25 * np.array(norms)[:, None])),
+            "back": np.mean(back),
+            "forward": np.mean(ahead),
+            "bound": np.max(reached),
             "saturated": np.mean(np.abs(v.outputs[behind[-1]]) > SATURATED),
         }.items():
             found.setdefault(name, []).append(value)
@@ -240,9 +243,8 @@ def claims(results: dict[str, xarray.Dataset], settings: VanishingGradients) -> 
         return rms_factor(birth.sel(activation=activation, init=init))
 
     def wide(nvar: float) -> float:
-        return propagation.backward_factor(
-            "sigmoid", propagation.length_map("sigmoid", 1.0, nvar), nvar
-        )
+        fixed = propagation.fixed_length("sigmoid", nvar)
+        return propagation.backward_factor("sigmoid", fixed, nvar)
 
     def slope(found: xarray.Dataset) -> np.ndarray:
         layers = found["layer"].values[1:]
@@ -316,11 +318,13 @@ def _initialization(birth: xarray.Dataset, width: int) -> Any:
     layers = birth["layer"].values
     for column, activation in enumerate(shown):
         top, bottom = axes[:, column]
-        for init, colour in zip(SURVEYED, style.COLOURS, strict=False):
+        for i, (init, colour) in enumerate(zip(SURVEYED, style.COLOURS, strict=False)):
             found = birth.sel(activation=activation, init=init).transpose("seed", "layer")
             g = np.sqrt(found["gradient"].values)
-            panels.band(top, layers, g / g[:, -1:], init, colour, log=True)
-            panels.band(bottom, layers, found["batch_gradient"].values, init, colour, log=True)
+            marks = {"marker": style.MARKERS[i], "markevery": (1 + i, 6)}  # lines coincide
+            panels.band(top, layers, g / g[:, -1:], init, colour, log=True, **marks)
+            batch = found["batch_gradient"].values
+            panels.band(bottom, layers, batch, init, colour, log=True, **marks)
             top.plot(layers, _theory(activation, init, len(layers), width), **style.THEORY)
         top.set_title(SHOWN[activation])
         bottom.set_xlabel("hidden layer")
@@ -358,6 +362,7 @@ def _training(through: xarray.Dataset) -> Any:
             else:
                 panel.set_xlabel("training step")
         axes[row, 0].set_ylabel(f"{title}\nhidden layer")
+        axes[row, 0].set_yticks([1, *range(5, len(values) + 1, 5)])
     bar = figure.colorbar(image, ax=axes, extend="min", shrink=0.8)
     bar.set_label("log10 of the RMS")
     figure.suptitle("What is lost at birth stays lost while the network trains")
@@ -429,8 +434,8 @@ def _residual(birth: xarray.Dataset, connected: xarray.Dataset) -> Any:
     axes[0, 0].set_ylabel("pre-activation gradient\n(RMS, last hidden layer = 1)")
     axes[1, 0].set_ylabel("test accuracy")
     axes[1, 0].set_ylim(0, 1)
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
-    figure.suptitle("Residual connections give the gradient a second way back")
+    figure.legend(*axes[1, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    figure.suptitle("Residual connections save the sigmoid net; with He weights the gradient now grows")
     return figure
 
 

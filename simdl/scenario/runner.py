@@ -98,7 +98,7 @@ class Run:
     def trials(self) -> dict[str, tuple[int, int]]:
         """For each sweep: trials in all, and those that the store does not have."""
         return {
-            key: (len(sweep.trials()), sweep.missing(self.store))
+            key: (len(sweep.trials), sweep.missing(self.store))
             for key, sweep in self._sweeps.items()
         }
 
@@ -114,15 +114,8 @@ class Run:
         say : receives progress, a line at a time
         """
         start = time.perf_counter()
-        if self.request.fresh:
-            self.store.unlink(missing_ok=True)
-        self._prepare()
-        results, trained = {}, 0
-        for key, sweep in self._sweeps.items():
-            found = sweep.run(store=self.store, jobs=self.request.jobs)
-            trained += int(found.attrs["trained"])
-            results[key] = found
-            say(f"{self.name}: {key}: {found.attrs['trials']} trials, {found.attrs['trained']} new")
+        results = self.results(say)
+        trained = sum(int(found.attrs["trained"]) for found in results.values())
         seconds = sum(float(found.attrs["seconds"]) for found in results.values())
         records = [
             record(self.name, claim, seconds=round(seconds, 2), command=self.command)
@@ -134,6 +127,17 @@ class Run:
             self._draw(results, records, wanted)
         say(f"{self.name}: done after {time.perf_counter() - start:.1f} s")
         return records
+
+    def results(self, say: Callable[[str], None] = lambda line: None) -> dict[str, Any]:
+        """Train what the store does not have; return a dataset a sweep."""
+        if self.request.fresh:
+            self.store.unlink(missing_ok=True)
+        self._prepare()
+        results = {}
+        for key, sweep in self._sweeps.items():
+            results[key] = found = sweep.run(store=self.store, jobs=self.request.jobs)
+            say(f"{self.name}: {key}: {found.attrs['trials']} trials, {found.attrs['trained']} new")
+        return results
 
     def _prepare(self) -> None:
         try:
