@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+import simdl
 from simdl import layers as L
 from simdl import losses, optimizers
 
@@ -224,7 +225,7 @@ NETWORKS = (
     ),
     NetworkCase(
         "kinked", (6,),
-        (("Dense", 12), ("ReLU",), ("Dense", 8), ("LeakyReLU", 0.2), ("Dense", 6), ("ELU",),
+        (("Dense", 12), ("ReLU",), ("Dense", 8), ("LeakyReLU", 0.3), ("Dense", 6), ("ELU",),
          ("Dense", 5), ("SELU",), ("Dense", 4)),
         smooth=False,
     ),
@@ -240,6 +241,11 @@ def build(layers: tuple[Any, ...]) -> list[L.Layer]:
         else:
             made.append(getattr(L, kind)(*arguments))
     return made
+
+
+def network(case: NetworkCase, dtype: str, init: Any = "lecun_normal") -> simdl.Network:
+    """Return the case's network."""
+    return simdl.Network(case.input_shape, build(case.layers), init=init, dtype=dtype)
 
 
 def loss_rule(case: LossCase) -> tuple[Any, float]:

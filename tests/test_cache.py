@@ -39,7 +39,7 @@ from simdl import _jit
 from simdl.kernels import activations, statistics
 x = np.linspace(-2, 2, 9)
 y = np.empty_like(x)
-activations.sigmoid(y, x, 0.0)
+activations.sigmoid_forward(y, x, 0.0)
 rms = statistics.root_mean_square(x)
 print(json.dumps([_jit.compiled, _jit.loaded, y.tolist(), rms]))
 """
@@ -160,8 +160,7 @@ def test_damaged_files_are_compiled_again(cold: Path) -> None:
 
 
 TWINS = """
-import json
-from simdl import _jit, njit
+from simdl import njit
 @njit
 def twin(x):
     return x + 1
@@ -176,7 +175,7 @@ def test_two_functions_of_one_name(cold: Path, tmp_path: Path) -> None:
     (tmp_path / "twins.py").write_text(TWINS, encoding="utf-8")
     program = (
         f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
-        "from twins import *\nprint(json.dumps([one(1), twin(1), len(_jit.compiled)]))"
+        "import json\nfrom simdl import _jit\nfrom twins import one, twin\nprint(json.dumps([one(1), twin(1), len(_jit.compiled)]))"
     )
     assert run(program, NUMBA_CACHE_DIR=cold) == [2, 3, 2]
     assert run(program, NUMBA_CACHE_DIR=cold) == [2, 3, 0]

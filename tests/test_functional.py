@@ -19,14 +19,10 @@ BOUND = {"float64": 1e-12, "float32": 1e-5}
 BATCHES = (1, 2, 33)
 
 
-def network(case: cases.NetworkCase, dtype: str) -> simdl.Network:
-    return simdl.Network(case.input_shape, cases.build(case.layers), init="lecun_normal", dtype=dtype)
-
-
 def drawn(case: cases.NetworkCase, dtype: str, n: int) -> tuple[simdl.Network, Parameters, Any]:
     """A network, its parameters (biases not 0) and a batch of n samples."""
     rng = np.random.default_rng(n)
-    net = network(case, dtype)
+    net = cases.network(case, dtype)
     params = net.init(1)
     params.flat += 0.2 * rng.normal(size=params.flat.size).astype(dtype)
     return net, params, rng.normal(size=(n, *case.input_shape)).astype(dtype)
@@ -185,7 +181,7 @@ def test_results_are_independent_arrays() -> None:
 
 def test_parameters_are_views_of_one_flat_vector() -> None:
     case = next(case for case in NETWORKS if case.name == "nested")
-    net = network(case, "float64")
+    net = cases.network(case, "float64")
     params = net.init(0)
     layers = ("2.0", "2.1.0.0", "2.1.1", "3")
     assert list(params) == [f"{path}.{name}" for path in layers for name in ("weight", "bias")]

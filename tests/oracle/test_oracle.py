@@ -1,0 +1,154 @@
+"""Live against PyTorch: the golden values again, and random networks and optimizers."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+import cases
+import make_golden
+import numpy as np
+import pytest
+import torch
+import torch_side
+from cases import ACTIVATIONS, DTYPES, INITIALIZERS, LOSSES
+
+import simdl
+from simdl import optimizers
+from simdl.initializers import initializer
+
+BOUND = {"float64": 1e-12, "float32": 1e-5}  # norm-wise
+SAME = {"float64": 1e-14, "float32": 1e-6}  # another processor's BLAS adds in another order
+
+
+def apart(got: Any, want: Any) -> float:
+    """Norm-wise relative distance."""
+    assert np.shape(got) == np.shape(want)
+    return float(np.linalg.norm(got - want) / max(float(np.linalg.norm(want)), 1e-300))
+
+
+@pytest.mark.parametrize("kind", make_golden.KINDS)
+def test_golden_values_are_what_pytorch_gives(kind: str) -> None:
+    with np.load(make_golden.FOLDER / f"{kind}.npz", allow_pickle=False) as file:
+        stored = dict(file)
+    made_by = json.loads(str(stored.pop("made_by")))
+    assert made_by["command"] == make_golden.COMMAND
+    assert made_by["torch"].partition("+")[0] == torch.__version__.partition("+")[0]
+    inputs = {k.removeprefix("in."): v for k, v in stored.items() if k.startswith("in.")}
+    want = {k.removeprefix("out."): v for k, v in stored.items() if k.startswith("out.")}
+    got = make_golden.KINDS[kind][1](inputs)
+    assert set(got) == set(want)
+    for name, value in got.items():
+        assert value.dtype == want[name].dtype
+        assert apart(value, want[name]) <= SAME[value.dtype.name], name
+
+
+def test_golden_values_can_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(make_golden, "FOLDER", tmp_path)
+    make_golden.main()
+    assert {path.stem for path in tmp_path.iterdir()} == set(make_golden.KINDS)
+
+
+# --- random networks ------------------------------------------------------------------------------
+
+
+def random_layers(rng: np.random.Generator, depth: int, width: int, nested: int) -> tuple[Any, ...]:
+    """Draw `depth` stages that keep the width or change it, some of them residual branches."""
+    layers: list[Any] = []
+    for _ in range(depth):
+        stage = rng.integers(5)
+        if stage < 2:
+            width = width if nested else int(rng.integers(1, 25))
+            layers.append(("Dense", width))
+        elif stage == 2 and nested < 3:
+            layers.append(("Residual", random_layers(rng, 2, width, nested + 1)))
+        elif stage == 3:
+            layers.append(("Identity",))
+        layers.append(ACTIVATIONS[rng.integers(len(ACTIVATIONS))].layer)
+    return tuple(layers)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("seed", range(60))
+def test_random_network(seed: int, dtype: str) -> None:
+    rng = np.random.default_rng(seed)
+    shapes = ((int(rng.integers(1, 30)),), (4, 3, 2))
+    shape = shapes[rng.integers(2)]
+    first = (("Flatten",),) if len(shape) > 1 else ()
+    width = int(np.prod(shape))
+    outputs, n = int(rng.integers(2, 8)), int(rng.integers(1, 40))
+    stages = random_layers(rng, int(rng.integers(1, 7)), width, 0)
+    case = cases.NetworkCase("random", shape, (*first, *stages, ("Dense", outputs)))
+    net = cases.network(case, dtype)
+    params = net.init(seed)
+    params.flat += (0.1 * rng.normal(size=params.flat.size)).astype(dtype)
+    x = rng.normal(size=(n, *shape)).astype(dtype)
+    loss = LOSSES[rng.integers(len(LOSSES))]
+    t = cases.targets(loss, n, outputs, rng)
+    want = torch_side.network(case.layers, params, x, t, loss)
+    assert apart(simdl.forward(net, params, x), want["output"]) < BOUND[dtype]
+    value, grads = simdl.value_and_grad(net, params, x, t, loss=loss.spec)
+    assert value == pytest.approx(float(want["loss"]), rel=BOUND[dtype], abs=BOUND[dtype])
+    assert apart(grads.flat, want["gradient"]) < BOUND[dtype]
+    _, cotangent = torch_side.loss(loss, want["output"], t)
+    pulled = simdl.vjp(net, params, x, cotangent)
+    assert apart(pulled.input, want["input_gradient"]) < BOUND[dtype]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("case", ACTIVATIONS, ids=cases.names(ACTIVATIONS))
+def test_inf_and_nan_go_where_pytorch_takes_them(case: cases.ActivationCase, dtype: str) -> None:
+    x = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1e5, -1e5], dtype)
+    net = simdl.Network((x.size,), cases.build((case.layer,)), dtype=dtype)
+    pulled = simdl.vjp(net, net.init(0), x[None], np.ones((1, x.size)))
+    y, dx = torch_side.activation(case, x, np.ones_like(x))
+    assert np.allclose(pulled.output[0], y, rtol=1e-6, atol=1e-6, equal_nan=True)
+    assert np.allclose(pulled.input[0], dx, rtol=1e-6, atol=1e-6, equal_nan=True)
+
+
+# --- random optimizers, initial weights -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("kind", ["SGD", "Adam"])
+def test_random_optimizer(kind: str, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    options: dict[str, Any] = {"lr": 10 ** rng.uniform(-4, -1)}
+    options["weight_decay"] = float(rng.choice([0.0, 10 ** rng.uniform(-4, -1)]))
+    if kind == "Adam":
+        options |= {"betas": tuple(rng.uniform(0, 0.999, 2)), "eps": 10 ** rng.uniform(-10, -2)}
+    else:
+        options["momentum"] = float(rng.choice([0.0, rng.uniform(0.1, 0.95)]))
+        options["nesterov"] = bool(rng.integers(2)) and options["momentum"] > 0
+        options["dampening"] = 0.0 if options["nesterov"] else float(rng.uniform(0, 0.9))
+    w, gradients = rng.normal(size=14), rng.normal(size=(60, 14))
+    want = torch_side.optimizer(kind, options, w, gradients)
+    net = simdl.Network((13,), cases.build((("Dense", 1),)), dtype="float64")
+    chosen = optimizers.optimizer({"name": kind, **options})
+    params = net.wrap(w)
+    state = chosen.init(params)
+    for gradient, right in zip(gradients, want, strict=True):
+        params, state = chosen.update(params, net.wrap(gradient), state)
+        assert apart(params.flat, right) < 1e-12
+
+
+@pytest.mark.parametrize("shape", [(40, 300), (300, 40)], ids=str)
+@pytest.mark.parametrize("case", [c for c in INITIALIZERS if c.torch], ids=lambda c: c.name)
+def test_initial_weights_spread_as_pytorchs(case: Any, shape: tuple[int, int]) -> None:
+    """Standard deviation and largest weight; PyTorch's weight is (out, in)."""
+    torch.manual_seed(0)
+    theirs = torch.empty(shape[::-1])
+    getattr(torch.nn.init, case.torch)(theirs, **case.options)
+    function, scale = initializer(case.spec).rule(*shape)
+    ours, bias = np.zeros(shape, np.float32), np.zeros(shape[1], np.float32)
+    function(ours, bias, scale, 0, 0)
+    assert ours.std() == pytest.approx(float(theirs.std()), rel=0.03)
+    if case.draw == "uniform":
+        assert np.abs(ours).max() == pytest.approx(float(theirs.abs().max()), rel=0.01)
+
+
+def test_every_row_has_a_counterpart() -> None:
+    assert all(hasattr(torch.nn.functional, row.torch) for row in itertools.chain(ACTIVATIONS, LOSSES))
+    assert all(hasattr(torch.nn.init, row.torch) for row in INITIALIZERS if row.torch)

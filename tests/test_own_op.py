@@ -1,0 +1,174 @@
+"""A user's own activation: the README's example, its name in files, its gradient, its mistakes."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import numba
+import numpy as np
+import planted
+import pytest
+from processes import ROOT
+
+import simdl
+from simdl import layers as L
+
+EXAMPLE = re.compile(r"With this as `(\w+)\.py`:\n\n```python\n(.*?)```", re.DOTALL)
+
+
+@pytest.fixture
+def example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    """Import the README's example under the name that it gives itself."""
+    found = EXAMPLE.search((ROOT / "README.md").read_text(encoding="utf-8"))
+    assert found, "README.md: the example of an own activation is gone"
+    (tmp_path / f"{found[1]}.py").write_text(found[2], encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    yield importlib.import_module(found[1])
+    del sys.modules[found[1]]
+
+
+def data(inputs: int = 64) -> simdl.Data:
+    rng = np.random.default_rng(0)
+    return simdl.Data(train=(rng.normal(size=(40, inputs)), rng.integers(0, 10, 40)))
+
+
+def check_gradient(net: simdl.Network) -> None:
+    """Compare all gradients with central differences along random directions."""
+    rng = np.random.default_rng(1)
+    params, (x, t) = net.init(2), data(net.input_shape[0]).train
+    _, grads = simdl.value_and_grad(net, params, x, t)
+    for _ in range(5):
+        direction, step = rng.normal(size=params.flat.size), 1e-6
+        ahead, behind = (
+            simdl.value_and_grad(net, params.like(params.flat + sign * step * direction), x, t)[0]
+            for sign in (1, -1)
+        )
+        slope = (ahead - behind) / (2 * step)
+        assert slope == pytest.approx(float(grads.flat @ direction), rel=1e-7, abs=1e-9)
+
+
+def test_readme_example_is_short(example: ModuleType) -> None:
+    lines = Path(example.__file__).read_text(encoding="utf-8").splitlines()
+    functions = [line for line in lines if line.strip() and "import" not in line]
+    assert len(functions) <= 10
+
+
+def test_readme_example_computes_what_it_says(example: ModuleType) -> None:
+    x = np.linspace(-2, 2, 64)[None]
+    net = simdl.Network((64,), [example.signed_square], dtype="float64")
+    y = simdl.forward(net, net.init(0), x)
+    np.testing.assert_allclose(y, x * abs(x) + 0.1 * x, rtol=1e-15)
+
+
+def test_readme_example_has_the_right_gradient(example: ModuleType) -> None:
+    check_gradient(simdl.Network((64,), example.net.layers, dtype="float64"))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_readme_example_trains_and_comes_back(
+    example: ModuleType, tmp_path: Path, dtype: str
+) -> None:
+    net = simdl.Network((64,), example.net.layers, dtype=dtype)
+    result = simdl.train(net, data(), epochs=30)
+    assert result.status == "completed"
+    assert result.metrics["train_loss"] < float(result.history.train_loss[0]) / 2
+    result.save(tmp_path / "run")
+    assert '"my_activations:forward"' in (tmp_path / "run" / "result.json").read_text()
+    back = simdl.load(tmp_path / "run")
+    assert back.training.net == net
+    assert np.array_equal(
+        simdl.forward(back.training.net, back.params, data().train[0]),
+        simdl.forward(net, result.params, data().train[0]),
+    )
+
+
+def test_missing_module_is_named(example: ModuleType, tmp_path: Path) -> None:
+    simdl.train(example.net, data(), steps=1).save(tmp_path / "run")
+    file = tmp_path / "run" / "result.json"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace("my_activations:", "gone_away:"), encoding="utf-8")
+    with pytest.raises(simdl.InputError, match=r"'gone_away:forward': module cannot be imported"):
+        simdl.load(tmp_path / "run")
+
+
+def test_an_own_relu_equals_ours() -> None:
+    """The same formula through the user's door and through ours: the same bits."""
+
+    def trained(activation: L.Layer) -> np.ndarray:
+        net = simdl.Network((64,), [L.Dense(32), activation, L.Dense(10)])
+        return simdl.train(net, data(), epochs=3).params.flat
+
+    own = L.Activation("planted:blind", "planted:blind_backward")  # the identity, for such data
+    assert trained(own).tobytes() == trained(L.LeakyReLU(alpha=1.0)).tobytes()
+
+
+def test_numba_functions_and_names_are_one() -> None:
+    named = L.Activation("planted:same", "planted:same_backward")
+    assert named == L.Activation(planted.same, planted.same_backward)
+    check_gradient(simdl.Network((8,), [L.Dense(6), named, L.Dense(10)], dtype="float64"))
+
+
+def test_a_wrong_gradient_is_found() -> None:
+    wrong = L.Activation("planted:halve", "planted:same_backward", alpha=2.0)
+    with pytest.raises(AssertionError):
+        check_gradient(simdl.Network((8,), [L.Dense(6), wrong, L.Dense(10)], dtype="float64"))
+
+
+@numba.njit
+def returns(y, x, alpha):
+    return x[0]
+
+
+@numba.njit
+def too_few(y, x):
+    y[:] = x
+
+
+@numba.njit
+def unknown_name(y, x, alpha):
+    y[:] = nowhere_defined(x)  # noqa: F821
+
+
+@numba.njit("void(float32[::1], float32[::1], float64)")
+def single_only(y, x, alpha):
+    y[:] = x
+
+
+def plain(y, x, alpha):
+    y[:] = x
+
+
+REFUSED = {
+    "not compiled": (plain, ["layers.1: Activation", "plain", "simdl.njit or numba.njit"]),
+    "returns something": (returns, ["test_own_op:returns", "result none"]),
+    "too few arguments": (too_few, ["test_own_op:too_few", "function takes 2 arguments"]),
+    "unknown name inside": (unknown_name, ["test_own_op:unknown_name", "'nowhere_defined'"]),
+    "compiled for float32": (single_only, ["test_own_op:single_only", "float64"]),
+    "backward as forward": (planted.same_backward, ["same_backward", "takes 5 arguments"]),
+    "no such module": ("gone_away:f", ["Activation.forward", "'gone_away:f'", "imported"]),
+    "no such function": ("planted:gone", ["Activation.forward", "'planted'", "no 'gone'"]),
+    "no function named": ("planted", ["Activation.forward", "'planted'", "'module:function'"]),
+    "a number": (3, ["Activation.forward", "3", "must be a function"]),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_no_op_is_refused(name: str) -> None:
+    function, parts = REFUSED[name]
+    with pytest.raises(simdl.InputError) as refused:
+        activation = L.Activation(function, planted.same_backward)
+        simdl.Network((4,), [L.Dense(5), activation, L.Dense(3)], dtype="float64").init(0)
+    for part in parts:
+        assert part in str(refused.value)
+
+
+def test_an_op_that_raises_ends_the_training_with_its_error() -> None:
+    net = simdl.Network((64,), [L.Activation("planted:refuse", "planted:same_backward"), L.Dense(10)])
+    x, t = data().train
+    with pytest.raises(RuntimeError, match="a marked value"):
+        simdl.train(net, simdl.Data(train=(np.where(x > 2, 1e9, x), t)))
