@@ -18,7 +18,7 @@ def start(program: str, *, root: Path = ROOT, **environment: str | Path) -> subp
     settings = {name: str(value) for name, value in environment.items()}
     paths = os.pathsep.join([str(root), str(TESTS)])
     return subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", program],
+        [sys.executable, "-P", "-W", "error", "-c", program],
         env=os.environ | {"PYTHONPATH": paths, "PYTHONUNBUFFERED": "1"} | settings,
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip

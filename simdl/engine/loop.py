@@ -119,6 +119,17 @@ def evaluate_parts(how, space, parts, s, out):
 
 
 @njit
+def gather(batch, targets, x, t, chosen):
+    """Copy the chosen rows of x and t; plain loops cost a third of assigning whole rows."""
+    for i in range(chosen.size):
+        row, target = x[chosen[i]], t[chosen[i]]
+        for j in range(row.size):
+            batch[i, j] = row[j]
+        for j in range(target.size):
+            targets[i, j] = target[j]
+
+
+@njit
 def clip(grads, norm, value):
     """Scale grads (p,) to at most `norm` (Pascanu et al. 2013), then cut at +-value; 0 is off."""
     if norm > 0.0:
@@ -198,10 +209,7 @@ def train_one(how, space, parts, trials, s, records, control):
         rows = min(plan.batch, n - start)
         run.rows, run.training, run.step = rows, 1, step
         batch, targets = matrix(at.arena, 0, rows, plan.n_input), space.targets[:rows]
-        for i in range(rows):
-            chosen = space.order[start + i]
-            batch[i] = x[chosen]
-            targets[i] = t[chosen]
+        gather(batch, targets, x, t, space.order[start : start + rows])
         start += rows
         forward(ops, run, at)
         y = matrix(at.arena, plan.output, rows, plan.n_output)

@@ -19,27 +19,31 @@ def softmax_cross_entropy(losses, dy, y, t, option):
     """
     n, k = y.shape
     real = y.dtype.type
-    spread = real(option / k)
-    top = real(1.0 - option)
-    scale = real(1.0 / n)
     for i in range(n):
         row, out = y[i], dy[i]
         highest = row[0]
         for j in range(1, k):
             highest = row[j] if row[j] > highest else highest
-        total, linear = real(0), real(0)
-        for j in range(k):  # NaN survives here even if it lost the maximum
-            shifted = row[j] - highest
-            linear += spread * shifted
-            out[j] = exp(shifted)
+        linear = real(0)
+        for j in range(k):
+            out[j] = row[j] - highest
+            linear += out[j]
+        even = real(option / k) * linear if option > 0.0 else real(0)  # 0 * inf would be NaN
+        losses[i] = -real(1.0 - option) * out[int(t[i, 0])] - even
+    flat = dy.reshape(n * k)
+    for j in range(n * k):  # one long loop vectorises: .7 us against 2 us row by row at 32 x 10
+        flat[j] = exp(flat[j])
+    spread, top, scale = real(option / (k * n)), real((1.0 - option) / n), real(1.0 / n)
+    for i in range(n):
+        out = dy[i]
+        total = real(0)
+        for j in range(k):  # NaN is still here even if it lost the maximum
             total += out[j]
-        label = int(t[i, 0])
-        even = linear if option > 0.0 else real(0)  # 0 * inf would be NaN
-        losses[i] = log(total) - top * (row[label] - highest) - even
+        losses[i] += log(total)
         inverse = scale / total
         for j in range(k):
-            out[j] = out[j] * inverse - spread * scale
-        out[label] -= top * scale
+            out[j] = out[j] * inverse - spread
+        out[int(t[i, 0])] -= top
 
 
 @njit
