@@ -442,6 +442,8 @@ def _residual(birth: xarray.Dataset, connected: xarray.Dataset) -> Any:
 Settings = VanishingGradients
 
 if __name__ == "__main__":
+    import sys
+
     from simdl.cli import main
 
-    main(["run", __file__])
+    main(["run", __file__, *sys.argv[1:]])

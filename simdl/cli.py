@@ -37,6 +37,9 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be train
 Pairs = Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE", help="A setting.")]
 
 
+_INTERRUPTED = "interrupted: what was finished is kept; the same command continues"
+
+
 def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
@@ -176,15 +179,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _guarded(arguments: list[str]) -> int:
     try:
         result = app(arguments, prog_name="simdl", standalone_mode=False)
-        return int(result) if isinstance(result, int) else 0
+        code = int(result) if isinstance(result, int) else 0
+        return _failed((_INTERRUPTED,), code) if code == 130 else code  # the parser hears Ctrl-C
     except StorageError as error:
         return _failed(error.problems, 5)
     except InputError as error:
         return _failed(error.problems, 2)
-    except KeyboardInterrupt:
-        return _failed(("interrupted: what was finished is kept; the same command continues",), 130)
-    except typer.Abort:
-        return _failed(("interrupted",), 130)
+    except (KeyboardInterrupt, typer.Abort):
+        return _failed((_INTERRUPTED,), 130)
     except Exception as error:
         return _other(error)
 

@@ -107,15 +107,16 @@ class RandomizedAsymmetric(Initializer):
         return randomized_asymmetric, 0.6007 / math.sqrt(fan_in)
 
 
-_SCALED = {  # LeCun et al. 1998; Glorot and Bengio 2010; He et al. 2015
+_RULES: tuple[tuple[str, float, Literal["in", "average"]], ...] = (
+    ("lecun", 1.0, "in"),  # LeCun et al. 1998
+    ("glorot", 1.0, "average"),  # Glorot and Bengio 2010
+    ("xavier", 1.0, "average"),
+    ("he", 2.0, "in"),  # He et al. 2015
+    ("kaiming", 2.0, "in"),
+)
+_SCALED = {
     f"{name}_{shape}": Scaled(gain, fan, shape == "uniform")
-    for name, gain, fan in (
-        ("lecun", 1.0, "in"),
-        ("glorot", 1.0, "average"),
-        ("xavier", 1.0, "average"),
-        ("he", 2.0, "in"),
-        ("kaiming", 2.0, "in"),
-    )
+    for name, gain, fan in _RULES
     for shape in ("normal", "uniform")
 }
 _KINDS: dict[str, Any] = {
@@ -130,7 +131,7 @@ _KINDS: dict[str, Any] = {
 
 
 def initializer(choice: Any, key: str = "init") -> Initializer:
-    """Return the initializer for a name, a table such as ``{name = "normal", std = .01}``, or itself.
+    """Return the initializer for a name, a table (``{name = "normal", std = .01}``) or itself.
 
     Names: zeros, constant, normal, uniform, lecun_, glorot_ (xavier_), he_ (kaiming_) followed by
     normal or uniform, orthogonal, randomized_asymmetric, scaled.

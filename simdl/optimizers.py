@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
 from simdl.errors import InputError
 from simdl.parameters import Parameters
 from simdl.spec import Finite, NonNegative, Share, from_table, spec
-
-
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,6 @@ class Optimizer:
     """A rule that turns gradients into new parameters."""
 
     lr: float
-
 
     def rule(self) -> tuple[Any, list[float], int]:
         """Return the compiled update, its options and how many slots it needs."""
@@ -120,7 +118,7 @@ KINDS: dict[str, type[Optimizer]] = {"SGD": SGD, "Adam": Adam}
 
 
 def optimizer(choice: Any, key: str = "optimizer") -> Optimizer:
-    """Return the optimizer for a name, a table such as ``{name = "Adam", lr = 1e-3}``, or itself."""
+    """Return the optimizer for a name, a table (``{name = "Adam", lr = 1e-3}``) or itself."""
     return from_table(KINDS, choice, key)
 
 
@@ -136,7 +134,11 @@ def rates(schedule: Any, lr: float, steps: int) -> np.ndarray:
         return np.full(steps, lr)
     given = np.asarray(schedule, float)
     if given.ndim != 1 or given.size < steps:
-        raise InputError(f"schedule: shape {given.shape}: must hold a rate for each of {steps} steps")
+        raise InputError(
+            f"schedule: shape {given.shape}: must hold a rate for each of {steps} steps"
+        )
     if not (np.isfinite(given).all() and (given >= 0).all()):
-        raise InputError("schedule: holds a negative rate, inf or NaN: must be at least 0 and finite")
+        raise InputError(
+            "schedule: holds a negative rate, inf or NaN: must be at least 0 and finite"
+        )
     return given[:steps].copy()

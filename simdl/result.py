@@ -145,9 +145,7 @@ class Result:
                 values[:, paths.index(program.leaf(op)[0])] = self._probed[:, column]
         axis = self._axis(probe.every, len(values), ends=False)
         layers = {"layer": paths, "layer_kind": ("layer", [kind for _, kind in leaves])}
-        return xarray.DataArray(
-            values, axis | layers, dims=(*axis, "layer"), attrs=attributes
-        )
+        return xarray.DataArray(values, axis | layers, dims=(*axis, "layer"), attrs=attributes)
 
     def save(self, folder: str | Path) -> None:
         """Write description, parameters and measurements to a folder, which `simdl.load` reads.
@@ -166,7 +164,7 @@ class Result:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             described.unlink(missing_ok=True)  # it is written last: without it nothing is loaded
-            np.savez(folder / "parameters.npz", **dict(self.params))
+            np.savez(folder / "parameters.npz", **dict(self.params))  # type: ignore[arg-type]
             np.savez(folder / "measured.npz", evaluated=self._evaluated, probed=self._probed)
             described.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
         except OSError as error:
@@ -209,6 +207,7 @@ def load(folder: str | Path) -> Result:
     except InputError:
         raise
     except (
-        KeyError, TypeError, ValueError, AttributeError, ImportError, EOFError, BadZipFile, zlib.error,
+        KeyError, TypeError, ValueError, AttributeError, ImportError, EOFError,
+        BadZipFile, zlib.error,
     ) as error:  # fmt: skip
         raise InputError(f"{folder}: damaged: {error!r}: save the result again") from None

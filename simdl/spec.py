@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 from collections.abc import Mapping
-from typing import Annotated, Any, TypeVar, dataclass_transform
+from typing import Annotated, Any, TypeVar, cast, dataclass_transform
 
 import numpy as np
 import pydantic
@@ -26,7 +26,7 @@ Count = Annotated[int, Field(ge=1, strict=True)]
 def describe(error: pydantic.ValidationError, prefix: str = "", known: Any = ()) -> list[str]:
     """Return one line a problem: key path, value, what would be right."""
     wrong: dict[str, tuple[Any, list[str]]] = {}
-    lines = []
+    lines: list[str] = []
     for item in error.errors(include_url=False):
         cause = item.get("ctx", {}).get("error")
         if isinstance(cause, InputError):  # of a __post_init__: it names its key itself
@@ -65,7 +65,7 @@ def spec(cls: type[T]) -> type[T]:
     """
     made = _pydantic_dataclass(frozen=True, config={"extra": "forbid"})(cls)
     checked = made.__init__
-    known = [_alias(field) for field in dataclasses.fields(made)]  # type: ignore[arg-type]
+    known = [_alias(field) for field in dataclasses.fields(made)]
 
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
         try:
@@ -95,8 +95,10 @@ def from_table(kinds: Mapping[str, type[T]], table: Any, key: str, tag: str = "n
     """
     if not isinstance(table, str | Mapping):
         if isinstance(table, tuple(kinds.values())):
-            return table
-        raise InputError(f"{key}: {table!r}: must be a name, a table or an instance{suggest('', kinds)}")
+            return cast(T, table)
+        raise InputError(
+            f"{key}: {table!r}: must be a name, a table or an instance{suggest('', kinds)}"
+        )
     settings = {tag: table} if isinstance(table, str) else dict(table)
     name = settings.pop(tag, None)
     if name is None:
@@ -109,7 +111,9 @@ def from_table(kinds: Mapping[str, type[T]], table: Any, key: str, tag: str = "n
         inner = kinds[name].__name__
         raise InputError(
             *(
-                key + problem.removeprefix(inner) if problem.startswith(inner) else f"{key}.{problem}"
+                key + problem.removeprefix(inner)
+                if problem.startswith(inner)
+                else f"{key}.{problem}"
                 for problem in error.problems
             )
         ) from None

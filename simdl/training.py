@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import math
 import reprlib
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +13,7 @@ import numpy as np
 
 from simdl.data import Data
 from simdl.engine.blas import single_thread
+from simdl.engine.interrupt import interruptible
 from simdl.errors import InputError, suggest
 from simdl.losses import Loss
 from simdl.losses import loss as make_loss
@@ -24,8 +24,6 @@ from simdl.parameters import Parameters
 from simdl.probes import Probe
 from simdl.probes import probes as make_probes
 from simdl.result import Result
-
-_PATIENCE = 0.02  # seconds between looks for Ctrl-C
 
 
 @dataclass(frozen=True)
@@ -65,7 +63,9 @@ class Training:
         """Return batch size, steps an epoch and steps in all for a training set of `samples`."""
         batch = samples if self.batch_size == "full" else int(self.batch_size)
         if batch > samples:
-            raise InputError(f"batch_size: {batch}: must be at most {samples}, the training samples")
+            raise InputError(
+                f"batch_size: {batch}: must be at most {samples}, the training samples"
+            )
         an_epoch = math.ceil(samples / batch)
         return batch, an_epoch, self.steps or an_epoch * (self.epochs or 0)
 
@@ -113,7 +113,8 @@ def describe(
     fixed = made(_rates, schedule)
     if problems:
         raise InputError(*problems)
-    batch, epochs, steps = (v if v in (None, "full") else int(v) for v in (batch_size, epochs, steps))
+    batch = batch_size if isinstance(batch_size, str) else int(batch_size)
+    epochs, steps = (None if length is None else int(length) for length in (epochs, steps))
     return Training(
         net, chosen_loss, chosen_optimizer, batch, epochs, steps, fixed,
         float(clip_norm or 0), float(clip_value or 0), chosen_probes,
@@ -121,7 +122,7 @@ def describe(
 
 
 def _is_between(low: float, value: Any, high: float) -> bool:
-    return isinstance(value, int | float | np.number) and low < value < high
+    return isinstance(value, int | float | np.number) and bool(low < value < high)
 
 
 def _rates(schedule: Any) -> tuple[float, ...] | None:
@@ -166,7 +167,9 @@ def train(
         On Ctrl-C, at the latest one step later.
     """
     known = list(inspect.signature(describe).parameters)[1:]
-    unknown = [f"{key}: unknown setting{suggest(key, known)}" for key in settings if key not in known]
+    unknown = [
+        f"{key}: unknown setting{suggest(key, known)}" for key in settings if key not in known
+    ]
     if unknown:
         raise InputError(*unknown)
     training = describe(net, **settings)
@@ -229,37 +232,11 @@ def train_chunk(
             restore_subnormals(register)
 
     with single_thread():
-        run() if watched else _interruptible(run, control)
+        run() if watched else interruptible(run, control)
     return [
         Result.of(training, seed, params[s], steps, parts.train.x.shape[1], records, s)
         for s, seed in enumerate(seeds)
     ]
-
-
-def _interruptible(run: Callable[[], None], control: np.ndarray) -> None:
-    """Run compiled code in another thread, so that Ctrl-C is heard and passed on."""
-    from simdl.engine import loop
-
-    failed: list[BaseException] = []
-
-    def guarded() -> None:
-        try:
-            run()
-        except BaseException as error:
-            failed.append(error)
-
-    thread = threading.Thread(target=guarded, daemon=True)
-    try:
-        thread.start()
-        while thread.is_alive():
-            thread.join(_PATIENCE)
-    except KeyboardInterrupt:
-        control[loop.CANCEL] = 1
-        if thread.ident is not None:
-            thread.join()
-        raise
-    if failed:
-        raise failed[0]
 
 
 def _parts(training: Training, data: Sequence[Data]) -> Any:
@@ -275,9 +252,7 @@ def _parts(training: Training, data: Sequence[Data]) -> Any:
             return Part(np.zeros((1, 0, size), net.dtype), np.zeros((1, 0, 1), net.dtype))
         x = np.stack([p[0].reshape(len(p[0]), -1).astype(net.dtype) for p in pairs])
         key = f"data.{name}"
-        t = np.stack(
-            [training.loss.targets(p[1], net.output_shape, net.dtype, key) for p in pairs]
-        )
+        t = np.stack([training.loss.targets(p[1], net.output_shape, net.dtype, key) for p in pairs])
         return Part(x, t)
 
     for item in data:
@@ -285,7 +260,9 @@ def _parts(training: Training, data: Sequence[Data]) -> Any:
             raise InputError(
                 f"data: {type(item).__name__}: must be a simdl.Data, such as Data(train=(x, t))"
             )
-        if item.input_shape != net.input_shape and net.input_shape != (math.prod(item.input_shape),):
+        if item.input_shape != net.input_shape and net.input_shape != (
+            math.prod(item.input_shape),
+        ):
             raise InputError(
                 f"data: samples of shape {item.input_shape}: must be {net.input_shape}, "
                 "the network's input_shape"
@@ -295,6 +272,8 @@ def _parts(training: Training, data: Sequence[Data]) -> Any:
 
 def _plan(training: Training, parts: Any) -> tuple[Any, Any]:
     """Return how to train (addresses, layouts, rates) and the space to do it in."""
+    from numba import types
+
     from simdl._jit import address
     from simdl.engine import loop
     from simdl.engine import records as r
@@ -309,7 +288,9 @@ def _plan(training: Training, parts: Any) -> tuple[Any, Any]:
 
     def interval(layered: bool) -> int:
         every = [p.every for p in training.probes if p.layered == layered]
-        return 0 if not every or every[0] == "end" else an_epoch if every[0] == "epoch" else every[0]
+        return (
+            0 if not every or every[0] == "end" else an_epoch if every[0] == "epoch" else every[0]
+        )
 
     plan = r.records(r.PLAN, 1)
     p = plan[0]
@@ -327,7 +308,7 @@ def _plan(training: Training, parts: Any) -> tuple[Any, Any]:
     looks = training.looks()
     table = r.records(r.PROBE, len(looks))
     for record, (probe, op) in zip(table, looks, strict=True):
-        signature = r.op_signature(dtype, r.types.float64)
+        signature = r.op_signature(dtype, types.float64)
         record["address"], record["op"] = address(probe.compiled[0], signature), op
     how = loop.How(
         plan, layout.ops, evaluation.ops, table,

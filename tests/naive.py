@@ -9,7 +9,7 @@ import math
 import numpy as np
 from scipy.special import erf, expit
 
-# --- random numbers: Philox4x32-10 (Salmon et al. 2011) ---------------------------------------------
+# --- random numbers: Philox4x32-10 (Salmon et al. 2011) -------------------------------------------
 
 WEIGHTS = 0  # the stream of initial weights
 
@@ -59,7 +59,7 @@ def permutation(n, seed, stream, step):
     return order
 
 
-# --- initial weights: f(fan_in, fan_out, scale, seed, op) -> weight, bias --------------------------
+# --- initial weights: f(fan_in, fan_out, scale, seed, op) -> weight, bias -------------------------
 
 
 def draw_constant(n_in, n_out, scale, seed, op):
@@ -93,7 +93,7 @@ def draw_randomized_asymmetric(n_in, n_out, scale, seed, op):
     return whole[:-1], whole[-1]
 
 
-# --- activations: name -> f(x, alpha), f'(x, alpha) ------------------------------------------------
+# --- activations: name -> f(x, alpha), f'(x, alpha) -----------------------------------------------
 
 SELU_ALPHA, SELU_SCALE = 1.6732632423543772848, 1.0507009873554804934
 
@@ -140,7 +140,7 @@ ACTIVATIONS = {
 }
 
 
-# --- losses: f(y, t, option) -> each sample's loss, gradient of their mean ---------------------------
+# --- losses: f(y, t, option) -> each sample's loss, gradient of their mean ------------------------
 
 
 def softmax_cross_entropy(y, labels, smoothing=0.0):
@@ -164,7 +164,7 @@ def count_correct(y, labels):
     return int((sound & (y.argmax(axis=1) == labels)).sum())
 
 
-# --- optimizers: f(w, gradients (steps, p), lr, options...) -> parameters after each step -------------
+# --- optimizers: f(w, gradients (steps, p), lr, options...) -> parameters after each step ---------
 
 
 def sgd(w, gradients, lr, momentum=0.0, dampening=0.0, weight_decay=0.0, nesterov=False):
@@ -178,9 +178,7 @@ def sgd(w, gradients, lr, momentum=0.0, dampening=0.0, weight_decay=0.0, nestero
     return np.array(path)
 
 
-def adam(
-    w, gradients, lr, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, bias_correction=True
-):
+def adam(w, gradients, lr, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, bias_correction=True):
     """Kingma and Ba 2015, algorithm 1; eps outside the root."""
     m, v, path = np.zeros_like(w), np.zeros_like(w), []
     for t, g in enumerate(gradients, start=1):
@@ -198,7 +196,7 @@ OPTIMIZERS = {"SGD": sgd, "Adam": adam}
 LOSSES = {"softmax_cross_entropy": softmax_cross_entropy, "mse": mean_squared_error}
 
 
-# --- networks, described by plain tuples: ("Dense", 8), ("LeakyReLU", .3), ("Residual", (...)) --------
+# --- networks, described by plain tuples: ("Dense", 8), ("LeakyReLU", .3), ("Residual", (...)) ----
 
 NAMES = {
     "Sigmoid": "sigmoid",

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -81,13 +84,23 @@ def bits(runs: xarray.Dataset) -> dict[str, tuple[Any, ...]]:
     }
 
 
-def child(program: str, *arguments: str | Path) -> subprocess.Popen[str]:
-    """Start a Python process that has imported this module."""
+@contextlib.contextmanager
+def child(program: str, *arguments: str | Path) -> Iterator[subprocess.Popen[str]]:
+    """Start a Python process that has imported this module; kill it if it hangs."""
     paths = [str(HERE.parent), str(HERE), os.environ.get("PYTHONPATH", "")]
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, "-c", f"import sys, sweep_cases\n{program}", *map(str, arguments)],
         env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
+    watchdog = threading.Timer(300, process.kill)
+    watchdog.start()
+    try:
+        with process:
+            yield process
+            process.kill()
+    finally:
+        watchdog.cancel()
+        process.kill()

@@ -175,7 +175,8 @@ def test_two_functions_of_one_name(cold: Path, tmp_path: Path) -> None:
     (tmp_path / "twins.py").write_text(TWINS, encoding="utf-8")
     program = (
         f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
-        "import json\nfrom simdl import _jit\nfrom twins import one, twin\nprint(json.dumps([one(1), twin(1), len(_jit.compiled)]))"
+        "import json\nfrom simdl import _jit\nfrom twins import one, twin\n"
+        "print(json.dumps([one(1), twin(1), len(_jit.compiled)]))"
     )
     assert run(program, NUMBA_CACHE_DIR=cold) == [2, 3, 2]
     assert run(program, NUMBA_CACHE_DIR=cold) == [2, 3, 0]

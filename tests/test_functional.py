@@ -109,7 +109,9 @@ def test_gradient_check(case: cases.NetworkCase, n: int) -> None:
         value[...] = kept
         along = float((slope * way).sum())
         scale = float(np.linalg.norm(slope) * np.linalg.norm(way))  # bounds `along`
-        assert abs(along - (ends[0] - ends[1]) / (2 * STEP)) < PRECISE * max(abs(along), 0.1 * scale)
+        assert abs(along - (ends[0] - ends[1]) / (2 * STEP)) < PRECISE * max(
+            abs(along), 0.1 * scale
+        )
 
     check(pulled.input, x)
     for name, value in params.items():
@@ -212,7 +214,9 @@ def test_initial_weights_of_a_network(case: cases.InitializerCase) -> None:
 
 @pytest.mark.parametrize("case", [c for c in cases.INITIALIZERS if c.std], ids=lambda c: c.name)
 def test_spread_of_initial_weights(case: cases.InitializerCase) -> None:
-    weight = simdl.Network((300,), cases.build((("Dense", 200),)), init=case.spec).init(2)["0.weight"]
+    weight = simdl.Network((300,), cases.build((("Dense", 200),)), init=case.spec).init(2)[
+        "0.weight"
+    ]
     std = case.std(300, 200)
     assert abs(weight.std(dtype=float) - std) <= 4 * std / np.sqrt(2 * weight.size) + 1e-12
     assert abs(weight.mean(dtype=float)) <= 4 * std / np.sqrt(weight.size) + 1e-12

@@ -70,7 +70,7 @@ def test_ctrl_c_reaches_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same in this process: the exception comes out, the compiled call has ended by then."""
     import numpy as np
 
-    from simdl import training
+    from simdl.engine import interrupt
 
     ended = threading.Event()
     control = np.zeros(3, np.int64)
@@ -86,19 +86,19 @@ def test_ctrl_c_reaches_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
                 raise KeyboardInterrupt
             super().join()
 
-    monkeypatch.setattr(training.threading, "Thread", Interrupted)
+    monkeypatch.setattr(interrupt.threading, "Thread", Interrupted)
     with pytest.raises(KeyboardInterrupt):
-        training._interruptible(compiled, control)
+        interrupt.interruptible(compiled, control)
     assert ended.is_set()
 
 
 def test_errors_of_the_other_thread_come_out() -> None:
     import numpy as np
 
-    from simdl import training
+    from simdl.engine import interrupt
 
     def compiled() -> None:
         raise RuntimeError("planted")
 
     with pytest.raises(RuntimeError, match="planted"):
-        training._interruptible(compiled, np.zeros(3, np.int64))
+        interrupt.interruptible(compiled, np.zeros(3, np.int64))

@@ -5,6 +5,7 @@ against central differences. The lanes without the JIT and with bounds checks ru
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import cases
 import naive
@@ -94,10 +95,9 @@ def test_activation_of_inf_nan_and_extremes(case: cases.ActivationCase, dtype: s
         assert close(dx[sure], (dy * flat)[sure]), dy
 
 
-@pytest.mark.parametrize("case", ACTIVATIONS, ids=names(ACTIVATIONS))
-def test_activation_gradient(case: cases.ActivationCase) -> None:
+def gradient_error(case: cases.ActivationCase, forward: Any, backward: Any) -> float:
+    """Return the largest relative error of the gradient along five random directions."""
     rng = np.random.default_rng(2)
-    forward, backward = PAIRS[case.kernel]
     x = away_from(case.kinks, rng.normal(scale=3, size=300))
     weights, y, dx = rng.normal(size=x.size), np.empty_like(x), np.empty_like(x)
 
@@ -107,10 +107,34 @@ def test_activation_gradient(case: cases.ActivationCase) -> None:
 
     total(x)
     backward(dx, weights, x, y, case.alpha)
+    errors = []
     for _ in range(5):
         way = rng.normal(size=x.size)
         difference = (total(x + STEP * way) - total(x - STEP * way)) / (2 * STEP)
-        assert relative(float(dx @ way), difference) < PRECISE
+        errors.append(relative(float(dx @ way), difference))
+    return max(errors)
+
+
+@pytest.mark.parametrize("case", ACTIVATIONS, ids=names(ACTIVATIONS))
+def test_activation_gradient(case: cases.ActivationCase) -> None:
+    assert gradient_error(case, *PAIRS[case.kernel]) < PRECISE
+
+
+@pytest.mark.parametrize("case", ACTIVATIONS, ids=names(ACTIVATIONS))
+def test_a_wrong_gradient_is_found(case: cases.ActivationCase) -> None:
+    """The check itself: a millionth too much, or one element's slope missing, is enough to fail."""
+    forward, backward = PAIRS[case.kernel]
+
+    def too_steep(dx, dy, x, y, alpha):
+        backward(dx, dy, x, y, alpha)
+        dx *= 1 + 1e-6
+
+    def one_lost(dx, dy, x, y, alpha):
+        backward(dx, dy, x, y, alpha)
+        dx[np.argmax(np.abs(dx))] = 0
+
+    assert gradient_error(case, forward, too_steep) > PRECISE
+    assert gradient_error(case, forward, one_lost) > PRECISE
 
 
 # --- losses ---------------------------------------------------------------------------------------
@@ -194,8 +218,9 @@ def test_count_correct(dtype: str) -> None:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("n, inside, outside", [(1, 1, 1), (1, 5, 3), (6, 1, 4), (9, 13, 1), (33, 20, 17)])  # fmt: skip
-def test_dense(n: int, inside: int, outside: int, dtype: str) -> None:
+@pytest.mark.parametrize("sizes", [(1, 1, 1), (1, 5, 3), (6, 1, 4), (9, 13, 1), (33, 20, 17)])
+def test_dense(sizes: tuple[int, int, int], dtype: str) -> None:
+    n, inside, outside = sizes
     rng = np.random.default_rng(7)
     x, w, b, dy = (
         rng.normal(size=s).astype(dtype)

@@ -84,6 +84,13 @@ def test_initializer(case: cases.InitializerCase, shape: tuple[int, int]) -> Non
     want_weight, want_bias = rule(*shape, case.scale(*shape), 7, 2)
     assert np.allclose(weight, want_weight, rtol=1e-13, atol=1e-13)
     assert np.allclose(bias, want_bias, rtol=1e-13, atol=1e-13)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (8, 8), (11, 3)], ids=lambda shape: f"float32-{shape}")
+@pytest.mark.parametrize("case", INITIALIZERS, ids=names(INITIALIZERS))
+def test_single_precision_weights(case: cases.InitializerCase, shape: tuple[int, int]) -> None:
+    """They are the double-precision ones up to rounding: the scale's, the draw's, the product's."""
+    weight, bias = draw(case, *shape, "float64", 7, 2)
     single_weight, single_bias = draw(case, *shape, "float32", 7, 2)
     assert np.allclose(single_weight, weight, rtol=2e-7, atol=0)
     assert np.allclose(single_bias, bias, rtol=2e-7, atol=0)

@@ -174,10 +174,10 @@ def test_landmarks_in_many_digits(name: str, dtype: str) -> None:
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", BOUNDS)
 def test_special_numbers_as_numpy(name: str, dtype: str) -> None:
-    """inf, NaN, signed zeros, overflow and numbers too small: as NumPy gives them, sign included."""
+    """inf, NaN, signed zeros, overflow, numbers too small: as NumPy gives them, sign included."""
     kind = np.finfo(dtype)
     x = [np.inf, -np.inf, np.nan, -np.nan, 0.0, -0.0, kind.max, -kind.max]
-    x = np.array(x + [1000.0, -1000.0, -1.0, -kind.smallest_subnormal], dtype)
+    x = np.array([*x, 1000.0, -1000.0, -1.0, -kind.smallest_subnormal], dtype)
     with np.errstate(all="ignore"):
         want = REFERENCE[name](x)
     got = run(COMPILED[name], x)
@@ -211,7 +211,9 @@ def test_expm1_has_no_cancellation(dtype: str) -> None:
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_log1p_exp_neg_is_accurate_everywhere(dtype: str) -> None:
-    x = np.abs(np.concatenate([patterns(dtype, 300_000), np.linspace(0, 800, 99_999).astype(dtype)]))
+    x = np.abs(
+        np.concatenate([patterns(dtype, 300_000), np.linspace(0, 800, 99_999).astype(dtype)])
+    )
     wide = WIDER.get(dtype, np.float64)
     far = ulps(run(log1p_exp_neg_all, x), np.log1p(np.exp(-x.astype(wide))))
     assert far.max() <= 4

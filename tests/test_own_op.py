@@ -168,7 +168,9 @@ def test_what_is_no_op_is_refused(name: str) -> None:
 
 
 def test_an_op_that_raises_ends_the_training_with_its_error() -> None:
-    net = simdl.Network((64,), [L.Activation("planted:refuse", "planted:same_backward"), L.Dense(10)])
+    net = simdl.Network(
+        (64,), [L.Activation("planted:refuse", "planted:same_backward"), L.Dense(10)]
+    )
     x, t = data().train
     with pytest.raises(RuntimeError, match="a marked value"):
         simdl.train(net, simdl.Data(train=(np.where(x > 2, 1e9, x), t)))

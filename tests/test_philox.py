@@ -149,7 +149,9 @@ def test_permutation_is_one(n: int) -> None:
 @pytest.mark.parametrize("n", [2, 3, 4, 5])
 def test_permutations_are_equally_likely(n: int) -> None:
     index = {order: i for i, order in enumerate(itertools.permutations(range(n)))}
-    drawn = [index[tuple(permutation(n, 9, step=step).tolist())] for step in range(200 * len(index))]
+    drawn = [
+        index[tuple(permutation(n, 9, step=step).tolist())] for step in range(200 * len(index))
+    ]
     assert stats.chisquare(np.bincount(drawn, minlength=len(index))).pvalue > RARE
 
 
@@ -161,6 +163,19 @@ def test_every_element_goes_everywhere() -> None:
     expected = rounds / n
     statistic = ((seen - expected) ** 2 / expected).sum()
     assert stats.chi2.sf(statistic, (n - 1) ** 2) > RARE
+
+
+def test_a_biased_shuffle_is_found() -> None:
+    """The chi-square test itself: swapping with any place, not a later one, is the usual mistake."""
+    rng = np.random.default_rng(10)
+    index = {order: i for i, order in enumerate(itertools.permutations(range(4)))}
+    counts = np.zeros(len(index))
+    for _ in range(200 * len(index)):
+        order = list(range(4))
+        for i, other in enumerate(rng.integers(0, 4, 4)):
+            order[i], order[other] = order[other], order[i]
+        counts[index[tuple(order)]] += 1
+    assert stats.chisquare(counts).pvalue < RARE
 
 
 # --- independence ---------------------------------------------------------------------------------

@@ -152,5 +152,5 @@ def test_own_op_without_a_name_is_not_saved(tmp_path: Path) -> None:
 def test_unwritable_folder(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x", encoding="utf-8")
     for folder in (tmp_path / "file", tmp_path / "file" / "below"):
-        with pytest.raises(simdl.StorageError, match="file.*cannot be written"):
+        with pytest.raises(simdl.StorageError, match=r"file.*cannot be written"):
             trained().save(folder)

@@ -95,7 +95,8 @@ def test_measurements() -> None:
 
 
 def test_divergence_is_data() -> None:
-    base = BASE | {"optimizer": {"name": "SGD"}}
+    training = {"epochs": 40, "batch_size": 16}
+    base = BASE | {"optimizer": {"name": "SGD"}, "training": training}
     runs = Sweep(base, {"optimizer.lr": [0.1, 1e38]}, seeds=3).run()
     assert runs.diverged.values.tolist() == [[False] * 3, [True] * 3]
     assert (runs.steps.sel({"optimizer.lr": 1e38}) < runs.steps.sel({"optimizer.lr": 0.1})).all()

@@ -174,7 +174,7 @@ def test_full_disk(tmp_path: Path) -> None:
     path = filled(tmp_path / "s")
     with Store(path) as store:
         store._connection.execute("PRAGMA max_page_count = 1")  # as many as there are: no more
-        with pytest.raises(StorageError, match="the disk is full; .*is safe: make room"):
+        with pytest.raises(StorageError, match=r"the disk is full; .*is safe: make room"):
             store.add("s", [("new", "{}", outcome(size=100_000))])
         assert len(store.results(["id1", "new"])) == 1
     with Store(path) as store:  # there is room again
@@ -185,7 +185,7 @@ def test_locked_store(tmp_path: Path) -> None:
     path = filled(tmp_path / "s")
     other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     other.execute("BEGIN EXCLUSIVE")
-    with pytest.raises(StorageError, match="another process has held it for 0.05 s: wait"):
+    with pytest.raises(StorageError, match=r"another process has held it for 0\.05 s: wait"):
         Store(path, timeout=0.05)
 
     def release() -> None:

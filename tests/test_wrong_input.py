@@ -35,7 +35,9 @@ def save_below_a_file(folder: Path) -> None:
 Action = Callable[[], Any]
 NETWORKS: dict[str, tuple[Action, list[str]]] = {
     "unknown layer": (lambda: net("Dense"), ["layers.0", "'Dense'", "such as Dense(10)"]),
-    "a class for a layer": (lambda: net(L.Dense(3), L.ReLU), ["layers.1", "ReLU", "must be a layer"]),
+    "a class for a layer": (
+        lambda: net(L.Dense(3), L.ReLU), ["layers.1", "ReLU", "must be a layer"],
+    ),
     "no layers": (lambda: simdl.Network((5,), []), ["layers", "at least one"]),
     "two wrong layers at once": (lambda: net(1, "x"), ["layers.0: 1", "layers.1: 'x'"]),
     "unknown key of a layer": (
@@ -160,7 +162,8 @@ DATA_CASES: dict[str, tuple[Action, list[str]]] = {
         lambda: train(simdl.Data(train=(X, T + 1))), ["data.train", "label 3", "0 to 2"],
     ),
     "labels out of range in another part": (
-        lambda: train(simdl.Data(train=(X, T), validation=(X, T + 5))), ["data.validation", "label"],
+        lambda: train(simdl.Data(train=(X, T), validation=(X, T + 5))),
+        ["data.validation", "label"],
     ),
     "negative label": (lambda: simdl.Data(train=(X, T - 1)), ["train.t", "-1", "0 up"]),
     "another number of inputs": (
@@ -170,7 +173,8 @@ DATA_CASES: dict[str, tuple[Action, list[str]]] = {
         lambda: train(simdl.Data(train=(X, T * 1.5))), ["data.train", "float64", "class indices"],
     ),
     "too few numbers a sample": (
-        lambda: train(simdl.Data(train=(X, X[:, :2])), loss="mse"), ["data.train", "2", "must be 3"],
+        lambda: train(simdl.Data(train=(X, X[:, :2])), loss="mse"),
+        ["data.train", "2", "must be 3"],
     ),
     "samples without targets": (
         lambda: simdl.Data(train=(X, T[:3])), ["train", "37 samples", "3 in t"],
@@ -198,10 +202,12 @@ DATA_CASES: dict[str, tuple[Action, list[str]]] = {
         lambda: simdl.forward(net(), net(L.Dense(3)).init(0), X), ["params", "18", "66"],
     ),
     "forward with another precision": (
-        lambda: simdl.forward(net(), net(dtype="float64").init(0), X), ["params", "float64", "float32"],
+        lambda: simdl.forward(net(), net(dtype="float64").init(0), X),
+        ["params", "float64", "float32"],
     ),
     "gradient with too few targets": (
-        lambda: simdl.value_and_grad(net(), net().init(0), X, T[:3]), ["t", "3 targets", "must be 37"],
+        lambda: simdl.value_and_grad(net(), net().init(0), X, T[:3]),
+        ["t", "3 targets", "must be 37"],
     ),
     "cotangent of another shape": (
         lambda: simdl.vjp(net(), net().init(0), X, X), ["cotangent", "(37, 5)", "(37, 3)"],
@@ -210,7 +216,7 @@ DATA_CASES: dict[str, tuple[Action, list[str]]] = {
         lambda: net().init(0)["0.wieght"], ["'0.wieght'", "did you mean '0.weight'?"],
     ),
     "update with another net's gradient": (
-        lambda: O.Adam().update(net().init(0), net(L.Dense(3)).init(0), O.Adam().init(net().init(0))),
+        lambda: O.SGD().update(net().init(0), net(L.Dense(3)).init(0), O.SGD().init(net().init(0))),
         ["grads", "18", "66"],
     ),
     "no saved result": (lambda: simdl.load("nowhere"), ["nowhere", "no saved result"]),

@@ -19,6 +19,7 @@ def softmax_cross_entropy(losses, dy, y, t, option):
     """
     n, k = y.shape
     real = y.dtype.type
+    share = real(option / k)
     for i in range(n):
         row, out = y[i], dy[i]
         highest = row[0]
@@ -27,8 +28,8 @@ def softmax_cross_entropy(losses, dy, y, t, option):
         linear = real(0)
         for j in range(k):
             out[j] = row[j] - highest
-            linear += out[j]
-        even = real(option / k) * linear if option > 0.0 else real(0)  # 0 * inf would be NaN
+            linear += share * out[j]  # not the plain sum, which may overflow
+        even = linear if option > 0.0 else real(0)  # 0 * inf would be NaN
         losses[i] = -real(1.0 - option) * out[int(t[i, 0])] - even
     flat = dy.reshape(n * k)
     for j in range(n * k):  # one long loop vectorises: .7 us against 2 us row by row at 32 x 10

@@ -169,7 +169,7 @@ def log1p_exp_neg(a):
 
 @njit(inline=True)
 def sincos_turns(t):
-    """(sin, cos) of 2 pi t for t in [0, 1), float64: one polynomial an octant, swapped by quarter."""
+    """(sin, cos) of 2 pi t, t in [0, 1), float64: one polynomial an octant, swapped by quarter."""
     quarter = np.floor(t * 4.0 + 0.5)
     r = t - quarter * 0.25
     z = r * r

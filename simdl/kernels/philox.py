@@ -113,7 +113,7 @@ def bernoulli(out, p, seed, stream, step, op):
 
 @njit
 def permutation(order, seed, stream, step):
-    """Fill `order` (n,) with a random permutation of 0..n-1 (Fisher and Yates; bias below n/2^32)."""
+    """Fill `order` (n,) with a random permutation of 0..n-1 (Fisher-Yates; bias below n/2^32)."""
     n = order.size
     for i in range(n):
         order[i] = i

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import queue
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +30,7 @@ class Chunk:
 
 Run = Callable[[Chunk, np.ndarray], list[Outcome]]
 Finished = Callable[[Chunk, list[Outcome]], None]
+_Pending = Future[tuple[list[Outcome], float]]
 
 
 class Schedule:
@@ -110,21 +112,25 @@ def threads(
     KeyboardInterrupt
         On Ctrl-C or `stop`, after what was finished was handed on.
     """
-    running: dict[Future[tuple[list[Outcome], float]], tuple[Chunk, np.ndarray]] = {}
+    running: dict[_Pending, tuple[Chunk, np.ndarray]] = {}
+    # futures.wait takes locks in Python, which an interrupt may leave held; a simple queue does not
+    done: queue.SimpleQueue[_Pending] = queue.SimpleQueue()
 
     def start() -> bool:
         chunk = schedule.take()
         if chunk is None:
             return False
         control = np.zeros(3, np.int64)
-        running[pool.submit(_timed, run, chunk, control)] = chunk, control
+        future = pool.submit(_timed, run, chunk, control)
+        running[future] = chunk, control
+        future.add_done_callback(done.put)
         return True
 
     def cancel() -> None:
         for _, control in running.values():
             control[0] = 1
 
-    def collect(future: Future[tuple[list[Outcome], float]]) -> None:
+    def collect(future: _Pending) -> None:
         finished(running[future][0], future.result()[0])
         del running[future]  # not before: an interrupt in between must not lose it
 
@@ -132,16 +138,16 @@ def threads(
     try:
         start()
         while running:
-            done, _ = wait(running, _PATIENCE, FIRST_COMPLETED)
             if stop is not None and stop[0] != 0:
                 raise KeyboardInterrupt
-            for future in done:
-                schedule.measured(running[future][0], future.result()[1])
-            if done:  # threads get new work before the old is stored
-                while len(running) - len(done) < jobs and start():
-                    pass
-            for future in done:
-                collect(future)
+            try:
+                future = done.get(timeout=_PATIENCE)
+            except queue.Empty:
+                continue
+            schedule.measured(running[future][0], future.result()[1])
+            while len(running) <= jobs and start():  # threads get new work before this is stored
+                pass
+            collect(future)
     except KeyboardInterrupt:
         cancel()
         for future in list(running):

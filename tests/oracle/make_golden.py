@@ -116,7 +116,9 @@ def main() -> None:
         inputs = draw(np.random.default_rng(number))
         arrays = {f"in.{name}": value for name, value in inputs.items()}
         arrays |= {f"out.{name}": value for name, value in answer(inputs).items()}
-        np.savez_compressed(FOLDER / f"{kind}.npz", made_by=np.array(json.dumps(made_by())), **arrays)
+        np.savez_compressed(
+            FOLDER / f"{kind}.npz", made_by=np.array(json.dumps(made_by())), **arrays
+        )
 
 
 if __name__ == "__main__":

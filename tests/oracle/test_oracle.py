@@ -97,7 +97,7 @@ def test_random_network(seed: int, dtype: str) -> None:
     assert apart(pulled.input, want["input_gradient"]) < BOUND[dtype]
 
 
-# --- random optimizers, initial weights -------------------------------------------------------------
+# --- random optimizers, initial weights -----------------------------------------------------------
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -139,5 +139,7 @@ def test_initial_weights_spread_as_pytorchs(case: Any, shape: tuple[int, int]) -
 
 
 def test_every_row_has_a_counterpart() -> None:
-    assert all(hasattr(torch.nn.functional, row.torch) for row in itertools.chain(ACTIVATIONS, LOSSES))
+    assert all(
+        hasattr(torch.nn.functional, row.torch) for row in itertools.chain(ACTIVATIONS, LOSSES)
+    )
     assert all(hasattr(torch.nn.init, row.torch) for row in INITIALIZERS if row.torch)

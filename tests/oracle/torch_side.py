@@ -59,7 +59,10 @@ def _forward(
 
 
 def network(
-    layers: tuple[Any, ...], params: Mapping[str, np.ndarray], x: np.ndarray, t: np.ndarray,
+    layers: tuple[Any, ...],
+    params: Mapping[str, np.ndarray],
+    x: np.ndarray,
+    t: np.ndarray,
     case: cases.LossCase,
 ) -> dict[str, Any]:
     """Return output, loss, the loss's gradient at the input and by all parameters (flat)."""
