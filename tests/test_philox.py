@@ -166,7 +166,7 @@ def test_every_element_goes_everywhere() -> None:
 
 
 def test_a_biased_shuffle_is_found() -> None:
-    """The chi-square test itself: swapping with any place, not a later one, is the usual mistake."""
+    """The test itself: swapping with any place, not with a later one, is the usual mistake."""
     rng = np.random.default_rng(10)
     index = {order: i for i, order in enumerate(itertools.permutations(range(4)))}
     counts = np.zeros(len(index))
