@@ -235,4 +235,4 @@ def test_a_scenario_is_a_script_too(tmp_path: Path) -> None:
         [sys.executable, script, "--quick", "--dry-run"],
         cwd=tmp_path, capture_output=True, text=True, check=True,
     )  # fmt: skip
-    assert "vanishing_gradients: birth: 120 trials, 120 to train" in done.stdout
+    assert "vanishing_gradients: birth: 90 trials, 90 to train" in done.stdout

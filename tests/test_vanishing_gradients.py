@@ -43,7 +43,7 @@ def steeper(name: str, factor: float) -> Callable[[xarray.Dataset], xarray.Datas
     return lambda found: found.assign({name: found[name] * factor ** found["layer"]})
 
 
-def swapped(dim: str, name: str | None = None) -> Callable[[xarray.Dataset], xarray.Dataset]:
+def swapped(dim: str) -> Callable[[xarray.Dataset], xarray.Dataset]:
     """Exchange the arms along a dimension: its labels stay, its values turn round."""
 
     def swap(found: xarray.Dataset) -> xarray.Dataset:
@@ -69,10 +69,10 @@ FAULTS: dict[str, tuple[str, Callable[[xarray.Dataset], xarray.Dataset]]] = {
     "T06a": ("curves", same("activation", "relu", "tanh")),
     "T06b": ("large", lambda found: found.assign(back=1 / found["back"])),
     "T07a": ("curves", scaled("derivative", 0.999)),
-    "T07b": ("relu", same("init", "He", "Glorot")),
-    "T22a": ("birth", same("activation", "tanh", "sigmoid")),
+    "T07b": ("relu", same("network.init", "he_normal", "glorot_normal")),
+    "T22a": ("birth", same("network.activation", "tanh", "sigmoid")),
     "T22b": ("by_depth", lambda found: found.assign(gradient=found["gradient"] * 0 + 1)),
-    "T22c": ("birth", same("init", "Glorot", "small")),
+    "T22c": ("birth", same("network.init", "glorot_normal", "normal(std=0.01)")),
     "T23a": ("tuned", swapped(ARMS)),
     "P-relu-forward": ("relu", scaled("forward", 1.06)),
     "P-relu-backward": ("relu", scaled("back", 1.06)),
@@ -137,8 +137,8 @@ def test_a_changed_picture_is_drawn_again(run: Run, results: Results) -> None:
 
 def test_measurements_do_not_depend_on_each_other(run: Run) -> None:
     settings = {
-        "activation": "relu", "init": "He", "width": 8, "depth": 7, "nets": 1, "batch": 4,
-        "residual": False, "cotangent": "random", "bound": False,
+        "network": {"activation": "relu", "width": 8, "depth": 7},
+        "nets": 1, "batch": 4, "cotangent": "random",
     }  # fmt: skip
     first, other = (run.module.at_birth(settings, seed) for seed in (1, 2))
     again = run.module.at_birth(settings, 1)

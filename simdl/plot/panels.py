@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from simdl.plot import style
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 def band(
@@ -19,7 +22,6 @@ def band(
     colour: str,
     *,
     log: bool = False,
-    marker: str | None = None,
     **line: Any,
 ) -> None:
     """Draw the mean over replicates and a band from the lowest to the highest of them.
@@ -40,7 +42,7 @@ def band(
     middle = np.exp(np.nanmean(np.log(across), axis=0)) if log else np.nanmean(across, axis=0)
     low, high = np.nanmin(across, axis=0), np.nanmax(across, axis=0)
     axes.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0)
-    axes.plot(x, middle, color=colour, label=label, marker=marker, **line)
+    axes.plot(x, middle, color=colour, label=label, **line)
 
 
 def heat(
@@ -53,3 +55,30 @@ def heat(
     )
     axes.grid(False)
     return image
+
+
+def grid(rows: int, columns: int, size: tuple[float, float], **shared: Any) -> tuple[Figure, Any]:
+    """Return a figure of `size` (inches) and its axes (rows, columns), without overlaps."""
+    import matplotlib.pyplot as plt
+
+    return plt.subplots(
+        rows, columns, figsize=size, sharey="row", layout="constrained", squeeze=False, **shared
+    )
+
+
+def level(axes: Axes, y: float, label: str = "") -> None:
+    """Draw a dotted line across, such as that of guessing, named at its right end."""
+    axes.axhline(y, color=style.BLACK, linewidth=0.8, linestyle=":")
+    if label:
+        place = {"xycoords": ("axes fraction", "data"), "ha": "right", "va": "bottom"}
+        axes.annotate(label, (0.98, y), fontsize=8, **place)
+
+
+def legend(figure: Figure, axes: Axes, *, theory: bool = False) -> None:
+    """Put the legend of one panel below the whole figure, with theory's dashed line if asked."""
+    from matplotlib.lines import Line2D
+
+    handles, labels = axes.get_legend_handles_labels()
+    if theory:
+        handles, labels = [*handles, Line2D([], [], **style.THEORY)], [*labels, "theory"]
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))

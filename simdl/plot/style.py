@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -83,7 +82,7 @@ def save(figure: Figure, stem: Path, title: str) -> list[Path]:
             path = stem.with_name(f"{stem.name}.{kind}")
             part = path.with_name(f".{path.name}.part")
             figure.savefig(part, format=kind, metadata=undated[kind])
-            os.replace(part, path)
+            part.replace(path)
             written.append(path)
     except OSError as error:
         raise StorageError(f"{stem}: cannot be written: {error.strerror or error}") from None

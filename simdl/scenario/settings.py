@@ -22,9 +22,13 @@ class Settings(BaseModel):
     QUICK: ClassVar[Mapping[str, Any]] = {}
     FULL: ClassVar[Mapping[str, Any]] = {}
 
-    seed: Annotated[int, Field(ge=0, lt=2**31, description="base seed: replicates count up from it")] = 0
+    seed: Annotated[
+        int, Field(ge=0, lt=2**31, description="base seed: replicates count up from it")
+    ] = 0
     seeds: Annotated[int, Field(ge=2, le=10_000, description="replicates of every claim")] = 16
-    level: Annotated[float, Field(ge=QUICK_LEVEL, lt=1, description="confidence of intervals")] = LEVEL
+    level: Annotated[float, Field(ge=QUICK_LEVEL, lt=1, description="confidence of intervals")] = (
+        LEVEL
+    )
 
     @property
     def replicates(self) -> list[int]:

@@ -14,7 +14,7 @@ import numpy as np
 
 import simdl
 from simdl import _sources
-from simdl.configuration import Configuration
+from simdl.configuration import Configuration, with_values
 from simdl.errors import InputError, suggest
 from simdl.network import check_seed
 from simdl.sweep.measures import canonical, numeric_digest, plain
@@ -119,16 +119,14 @@ def read_seeds(seeds: Any) -> tuple[int, ...]:
     return made
 
 
-def expand(
-    base: Mapping[str, Any], axes: Sequence[Axis], put: Callable[..., dict[str, Any]]
-) -> list[Cell]:
-    """Return the product of the axes; `put(base, values)` makes a cell's table."""
+def expand(base: Mapping[str, Any], axes: Sequence[Axis]) -> list[Cell]:
+    """Return the product of the axes, each cell with its values put into the base table."""
     cells = []
     for index in itertools.product(*(range(len(axis.values)) for axis in axes)):
         values: dict[str, Any] = {}
         for axis, i in zip(axes, index, strict=True):
             values |= dict(zip(axis.keys, axis.values[i], strict=True))
-        cells.append(Cell(index, values, put(base, values)))
+        cells.append(Cell(index, values, with_values(base, values)))
     return cells
 
 

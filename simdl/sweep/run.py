@@ -126,8 +126,7 @@ class Sweep:
         if measure is not None:
             tried(check_measure, measure)
         if not problems:
-            put = with_values if measure is None else _with_settings
-            self.cells = grid.expand(table, self.axes, put)
+            self.cells = grid.expand(table, self.axes)
         if not problems and measure is None:
             checked = (self.cells, self.axes, self.record, self.seeds[0])
             self._configurations = tried(grid.configurations, *checked)
@@ -276,10 +275,6 @@ def _record(record: Any, measure: Any) -> tuple[str, ...]:
     if isinstance(record, str) or not isinstance(record, Sequence):
         raise InputError(f"record: {record!r}: must be a list of names")
     return tuple(record)
-
-
-def _with_settings(base: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    return {**base, **values}
 
 
 def _checked(outcome: Outcome, taken: set[str]) -> Outcome:
