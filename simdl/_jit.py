@@ -129,9 +129,9 @@ class _DiskCache(_Cache):
                 with os.fdopen(handle, "wb") as stream:
                     payload = pickle.dumps(CompileResultCacheImpl.reduce(None, data))
                     stream.write(hashlib.sha256(payload).digest() + payload)
-                os.replace(part, file)
+                Path(part).replace(file)
             except BaseException:
-                os.unlink(part)
+                Path(part).unlink()
                 raise
 
     def enable(self) -> None:

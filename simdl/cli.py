@@ -75,7 +75,9 @@ def list_scenarios(as_json: Json = False) -> None:
 
 
 @app.command()
-def explain(name: Annotated[str, typer.Argument(metavar="NAME|FILE.py", show_default=False)]) -> None:
+def explain(
+    name: Annotated[str, typer.Argument(metavar="NAME|FILE.py", show_default=False)],
+) -> None:
     """Print a scenario's question, claims and settings."""
     from simdl.scenario import texts
     from simdl.scenario.catalogue import find

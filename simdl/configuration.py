@@ -104,7 +104,7 @@ class Configuration:
     """A validated description of a training; the seed is given when it runs."""
 
     name: str
-    dtype: str
+    dtype: Literal["float32", "float64"]
     data_section: DataSection
     network: NetworkSection
     training: TrainingSection
@@ -162,7 +162,7 @@ class Configuration:
         )  # fmt: skip
 
     def tables(self) -> dict[str, Any]:
-        """Everything, defaults filled in, as plain tables: with seed, data and code its identity."""
+        """Everything, defaults filled in, as plain tables: part of a trial's identity."""
         from simdl.spec import to_tables
 
         return {
@@ -235,7 +235,8 @@ def with_values(table: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str
 
 def layers_from_tables(tables: Sequence[Any]) -> tuple[Layer, ...]:
     """Return layers from tables such as ``{type = "Dense", units = 10}``; all problems at once."""
-    made, problems = [], []
+    made: list[Layer] = []
+    problems: list[str] = []
     for i, table in enumerate(tables):
         try:
             given = dict(table) if isinstance(table, Mapping) else table
@@ -277,9 +278,7 @@ def _probes(section: ProbesSection) -> tuple[Probe, ...]:
     return tuple(chosen)
 
 
-def _section(
-    kind: type[_Section], table: Mapping[str, Any], key: str, problems: list[str]
-) -> Any:
+def _section(kind: type[_Section], table: Mapping[str, Any], key: str, problems: list[str]) -> Any:
     given = table.get(key)
     if given is None:
         return None if key == "schedule" else kind()

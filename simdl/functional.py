@@ -182,8 +182,11 @@ def vjp(
     output = ready.forward().copy()
     ready.delta(program.output)[:] = pulled
     ready.backward()
-    places: dict[int | str, Value] = dict(program.layer_outputs)
-    places |= {int(path): value for path, value in program.layer_outputs.items() if path.isdigit()}
+    places: dict[int | str, Value] = {}
+    for path, value in program.layer_outputs.items():
+        places[path] = value
+        if path.isdigit():
+            places[int(path)] = value
     return Pullback(
         output,
         ready.delta(program.input).copy(),

@@ -31,14 +31,15 @@ class Settings(scenario.Settings):
     widths: Annotated[tuple[int, int], Field(description="the two widths")] = (2, 16)
 
 def sweeps(settings):
-    base = {"network": {"depth": 1}, "training": {"steps": settings.steps}, "optimizer": {"lr": 0.01}}
+    base = {"network": {"depth": 1}, "training": {"steps": settings.steps}, }
     axes = {"network.width": list(settings.widths)}
     return {"width": simdl.Sweep(base, axes, settings.replicates)}
 
 def claims(results, settings):
     loss = results["width"]["train_loss"]
     gain = (loss.isel({"network.width": 0}) - loss.isel({"network.width": 1})).values
-    return [Claim("wide", judges.direction(gain, settings.margin, level=settings.level), expected="holds",
+    verdict = judges.direction(gain, settings.margin, level=settings.level)
+    return [Claim("wide", verdict, expected="holds",
                   statement="The wider network has the lower loss.", source="a test")]
 
 def figures(results, settings):
@@ -90,7 +91,9 @@ def test_settings_make_a_run_of_their_own(
     assert run("run", scenario, *given, "--set", "widths=[2,8]", "--jobs", "1", "--json") == 0
     (record,) = json.loads(capsys.readouterr().out)
     assert record["trials"] == 2
-    assert record["command"].endswith("--quick --set steps=7 --set widths=[2, 8] --seed 5 --seeds 2")
+    assert record["command"].endswith(
+        "--quick --set steps=7 --set widths=[2, 8] --seed 5 --seeds 2"
+    )
     (folder,) = (out / "custom").iterdir()
     assert folder.name.startswith("wider-")
     assert (folder / "wider.png").is_file() and not (out / "wider.png").exists()

@@ -33,7 +33,8 @@ Trials = namedtuple("Trials", "seeds params buffers slots")
 # report (s, REPORT_SIZE)
 Records = namedtuple("Records", "probed evaluated report")
 
-# scratch: one RUN record, tensors for training and for evaluation, a batch's losses and targets, order (n,)
+# scratch: one RUN record, tensors for training and for evaluation, a batch's losses and targets,
+# order (n,)
 Space = namedtuple("Space", "run at eval_at losses eval_losses targets eval_targets order")
 
 # how: one PLAN record, ops for training and for evaluation, probes, rates (steps,), options (m,)

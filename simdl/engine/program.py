@@ -137,8 +137,9 @@ class Program:
             if parameter is not None:
                 entry[name], entry[f"n_{name}"] = parameter.offset, parameter.size
         if kernels is not None:
-            pair = zip(("kernel", "kernel_backward"), kernels, kernel_signatures(self.dtype), strict=True)
-            entry |= {key: address(kernel, sig) for key, kernel, sig in pair}
+            forms = kernel_signatures(self.dtype)
+            entry["kernel"] = address(kernels[0], forms[0])
+            entry["kernel_backward"] = address(kernels[1], forms[1])
         self._ops.append(entry)
 
     # --- reading --------------------------------------------------------------------------------
@@ -182,7 +183,7 @@ class Program:
         ops = records(OP, len(self._ops))
         useful = to_input  # whether anything before the op has parameters
         for record, entry in zip(ops, self._ops, strict=True):
-            for name in OP.names:
+            for name in OP.names or ():
                 record[name] = entry.get(name, 0)
             for name, slot in entry["slots"].items():
                 record[name] = offsets[slot]

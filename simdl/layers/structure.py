@@ -66,8 +66,11 @@ def check_layers(layers: tuple[Any, ...], key: str) -> None:
     """Raise InputError unless every entry is a layer and there is at least one."""
     if not layers:
         raise InputError(f"{key}: empty: must hold at least one layer")
-    wrong = [f"{key}.{i}: {v!r}: must be a layer, such as Dense(10)"
-             for i, v in enumerate(layers) if not isinstance(v, Layer)]
+    wrong = [
+        f"{key}.{i}: {v!r}: must be a layer, such as Dense(10)"
+        for i, v in enumerate(layers)
+        if not isinstance(v, Layer)
+    ]
     if wrong:
         raise InputError(*wrong)
 

@@ -36,13 +36,13 @@ def band(
     if log:
         across = np.where(across > 0, across, np.nan)
     known = ~np.isnan(across).all(axis=0)
-    x, across = np.asarray(x)[known], across[:, known]
-    if not x.size:
+    at, across = np.asarray(x)[known], across[:, known]
+    if not at.size:
         return
     middle = np.exp(np.nanmean(np.log(across), axis=0)) if log else np.nanmean(across, axis=0)
     low, high = np.nanmin(across, axis=0), np.nanmax(across, axis=0)
-    axes.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0)
-    axes.plot(x, middle, color=colour, label=label, **line)
+    axes.fill_between(at, low, high, color=colour, alpha=0.18, linewidth=0)
+    axes.plot(at, middle, color=colour, label=label, **line)
 
 
 def heat(
@@ -70,7 +70,7 @@ def level(axes: Axes, y: float, label: str = "") -> None:
     """Draw a dotted line across, such as that of guessing, named at its right end."""
     axes.axhline(y, color=style.BLACK, linewidth=0.8, linestyle=":")
     if label:
-        place = {"xycoords": ("axes fraction", "data"), "ha": "right", "va": "bottom"}
+        place: Any = {"xycoords": ("axes fraction", "data"), "ha": "right", "va": "bottom"}
         axes.annotate(label, (0.98, y), fontsize=8, **place)
 
 

@@ -20,7 +20,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P")
 THEORY: dict[str, Any] = {"color": BLACK, "linestyle": (0, (5, 3)), "linewidth": 1.2, "zorder": 5}
 FORMATS = ("png", "svg", "pdf")
 
-_SETTINGS: dict[str, Any] = {
+_SETTINGS: Any = {
     "axes.axisbelow": True,
     "axes.grid": True,
     "axes.labelsize": 10,
@@ -38,7 +38,6 @@ _SETTINGS: dict[str, Any] = {
     "legend.frameon": False,
     "lines.linewidth": 1.6,
     "lines.markersize": 4,
-    "pdf.fonttype": 42,
     "savefig.dpi": 160,
     "svg.fonttype": "path",
     "svg.hashsalt": "simdl",  # element names that do not change from run to run
@@ -78,6 +77,8 @@ def save(figure: Figure, stem: Path, title: str) -> list[Path]:
     written = []
     try:
         stem.parent.mkdir(parents=True, exist_ok=True)
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")  # laid out once, not once a format
         for kind in FORMATS:
             path = stem.with_name(f"{stem.name}.{kind}")
             part = path.with_name(f".{path.name}.part")

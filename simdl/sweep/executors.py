@@ -36,22 +36,25 @@ _Pending = Future[tuple[list[Outcome], float]]
 class Schedule:
     """Which chunk comes next, and how large it is; what it decides changes no result.
 
-    Cells never measured come first, then those with most work left. A cell's first chunk is of
-    one seed, or of as many as would be short if it were the slowest cell yet.
+    Cells not begun come first, then those with most work left, last those whose first chunk still
+    runs. A first chunk is of one seed, or of as many as would be short even in the slowest cell.
     """
 
     def __init__(self, waiting: Mapping[int, Sequence[int]], jobs: int) -> None:
         self._waiting = {cell: list(seeds) for cell, seeds in waiting.items() if seeds}
         self._jobs = jobs
+        self._new = dict.fromkeys(self._waiting)
         self._seconds: dict[int, float] = {}  # a trial, by cell
 
     def take(self) -> Chunk | None:
         """Return the next chunk, None when all are taken."""
         if not self._waiting:
             return None
-        cell = next((c for c in self._waiting if c not in self._seconds), None)
-        if cell is None:
-            cell = max(self._waiting, key=lambda c: self._seconds[c] * len(self._waiting[c]))
+        if self._new:
+            cell = next(iter(self._new))
+            del self._new[cell]
+        else:
+            cell = max(self._waiting, key=self._work)
         seeds = self._waiting[cell]
         share = len(seeds) if len(self._waiting) >= self._jobs else -(-len(seeds) // self._jobs)
         size = min(self.size(cell), share)
@@ -59,6 +62,10 @@ class Schedule:
         if not self._waiting[cell]:
             del self._waiting[cell]
         return Chunk(cell, tuple(seeds[:size]))
+
+    def _work(self, cell: int) -> float:
+        """Return the seconds of what waits, 0 where that is not known yet."""
+        return self._seconds.get(cell, 0.0) * len(self._waiting[cell])
 
     def size(self, cell: int) -> int:
         """Return how many seeds of `cell` take about TARGET seconds."""

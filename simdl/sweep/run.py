@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from simdl.configuration import with_values
 from simdl.engine.blas import single_thread
 from simdl.errors import InputError
 from simdl.sweep import executors, grid
