@@ -60,7 +60,7 @@ def train_cell(
     start = time.perf_counter()
     try:
         results = configuration.train(seeds, control)
-        kept = [_kept(result, record) for result in results]
+        kept = [({}, {}) if r.status == CANCELLED else _kept(r, record) for r in results]
     except (Exception, SystemExit) as error:
         if len(seeds) > 1:
             return [
