@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
+import math
 import os
 import pickle
 import platform
@@ -33,6 +34,7 @@ from numba.core import cgutils, config
 from numba.core.caching import CompileResultCacheImpl, _Cache
 from numba.core.errors import NumbaError
 from numba.extending import intrinsic, overload
+from numba.np.arrayobj import populate_array
 
 from simdl._sources import digest
 from simdl.errors import InputError
@@ -268,6 +270,41 @@ def _call_plainly(address, *arguments):  # type: ignore[no-untyped-def]
 
 call = intrinsic(_caller(types.none)) if JIT else _call_plainly
 call_value = intrinsic(_caller(types.float64)) if JIT else _call_plainly
+
+
+# --- views without bookkeeping --------------------------------------------------------------------
+
+
+def _array_view(typing_context, buffer, offset, *shape):  # type: ignore[no-untyped-def]
+    """Build the array record of ``buffer[offset:]`` in `shape`, owning nothing."""
+    view = types.Array(buffer.dtype, len(shape), "C")
+
+    def generate(context, builder, sig, values):  # type: ignore[no-untyped-def]
+        flat = context.make_array(sig.args[0])(context, builder, values[0])
+        kinds = list(sig.args[2])
+        sizes = cgutils.unpack_tuple(builder, values[2], len(kinds))
+        sizes = [context.cast(builder, n, kind, types.intp) for n, kind in zip(sizes, kinds, strict=True)]
+        start = context.cast(builder, values[1], sig.args[1], types.intp)
+        step = context.get_constant(types.intp, context.get_abi_sizeof(flat.data.type.pointee))
+        itemsize, strides = step, [step]
+        for size in reversed(sizes[1:]):
+            step = builder.mul(step, size)
+            strides.insert(0, step)
+        made = context.make_array(view)(context, builder)
+        data = builder.gep(flat.data, [start])
+        populate_array(made, data, sizes, strides, itemsize, None)
+        return made._getvalue()
+
+    return view(buffer, offset, types.StarArgTuple(shape)), generate
+
+
+def _array_slice(buffer, offset, *shape):  # type: ignore[no-untyped-def]
+    return buffer[offset : offset + math.prod(shape)].reshape(shape)
+
+
+# Slicing and reshaping count references, which adds up over ten views a layer; these live no
+# longer than the call that makes them, while the caller holds the buffer.
+array_view = intrinsic(_array_view) if JIT else _array_slice
 
 
 # --- subnormal numbers ----------------------------------------------------------------------------

@@ -1,13 +1,13 @@
 """Adapters of activations: they call the pure kernels whose addresses the op record holds."""
 
 from simdl._jit import call, njit
+from simdl.engine.ops.views import flat_inputs, flat_outputs
 
 
 @njit
 def forward(op, run, at):
     """Run ``kernel(y, x, alpha)``."""
-    n = run.rows * op.n_in
-    x, y = at.arena[op.x : op.x + n], at.arena[op.y : op.y + n]
+    y, x = flat_outputs(op, run, at.arena), flat_inputs(op, run, at.arena)
     call(op.kernel, y, x, op.alpha)
 
 
@@ -15,7 +15,6 @@ def forward(op, run, at):
 def backward(op, run, at):
     """Run ``kernel_backward(dx, dy, x, y, alpha)``."""
     if op.propagate:
-        n = run.rows * op.n_in
-        x, y = at.arena[op.x : op.x + n], at.arena[op.y : op.y + n]
-        dx, dy = at.deltas[op.x : op.x + n], at.deltas[op.y : op.y + n]
+        y, x = flat_outputs(op, run, at.arena), flat_inputs(op, run, at.arena)
+        dy, dx = flat_outputs(op, run, at.deltas), flat_inputs(op, run, at.deltas)
         call(op.kernel_backward, dx, dy, x, y, op.alpha)

@@ -1,12 +1,12 @@
 """Cutting an op's arrays out of the flat buffers."""
 
-from simdl._jit import njit
+from simdl._jit import array_view, njit
 
 
 @njit(inline=True)
 def matrix(buffer, offset, rows, columns):
     """View of `buffer` (flat) as (rows, columns), from `offset` on."""
-    return buffer[offset : offset + rows * columns].reshape(rows, columns)
+    return array_view(buffer, offset, rows, columns)
 
 
 @njit(inline=True)
@@ -30,4 +30,16 @@ def weight(op, buffer):
 @njit(inline=True)
 def bias(op, buffer):
     """The op's bias (n_bias,), in parameters or gradients."""
-    return buffer[op.bias : op.bias + op.n_bias]
+    return array_view(buffer, op.bias, op.n_bias)
+
+
+@njit(inline=True)
+def flat_inputs(op, run, buffer):
+    """The op's input as a vector (rows n_in,)."""
+    return array_view(buffer, op.x, run.rows * op.n_in)
+
+
+@njit(inline=True)
+def flat_outputs(op, run, buffer):
+    """The op's output as a vector (rows n_out,)."""
+    return array_view(buffer, op.y, run.rows * op.n_out)
