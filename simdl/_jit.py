@@ -4,8 +4,7 @@ Everything compiled goes through :func:`njit`. The measured reasons for its sett
 
 - ``fastmath={"contract"}``: fused multiply-adds are allowed, nothing that assumes away NaN or inf.
 - ``nogil``: threads run whole trials; ``parallel=True`` is banned (it aborts under a thread pool).
-- Numba's own cache does not notice an edit in another module and mixes bounds-checked with plain
-  code, so dispatchers get :class:`_DiskCache`: one file a function, signature and digest.
+- Machine code is kept by :mod:`simdl._cache`, since Numba's own cache misses edits elsewhere.
 
 With ``NUMBA_DISABLE_JIT=1`` all of it runs as plain Python.
 """
@@ -14,137 +13,25 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import hashlib
 import math
-import os
-import pickle
 import platform
-import sys
-import tempfile
-from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
-import llvmlite
 import numba
 import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils, config
-from numba.core.caching import CompileResultCacheImpl, _Cache
 from numba.core.errors import NumbaError
 from numba.extending import intrinsic, overload
 from numba.np.arrayobj import populate_array
 
-from simdl._sources import digest
+from simdl._cache import DiskCache
 from simdl.errors import InputError
 
 JIT = not config.DISABLE_JIT
 STRICT = {"contract"}
 REASSOCIATE = {"contract", "reassoc", "nsz"}  # for reductions named as such, nowhere else
-
-compiled: list[str] = []  # what this process compiled, for whoever counts
-loaded: list[str] = []  # what it took from the cache
-
-
-# --- the cache ------------------------------------------------------------------------------------
-
-
-def _folders() -> Iterator[Path]:
-    """Yield the places compiled code may lie, the preferred one first."""
-    if os.environ.get("NUMBA_CACHE_DIR"):
-        yield Path(os.environ["NUMBA_CACHE_DIR"]) / "simdl"
-        return
-    with contextlib.suppress(RuntimeError):
-        home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-        yield Path(home) / "simdl" / "compiled"
-
-
-@functools.cache
-def cache_folder() -> Path | None:
-    """Return the folder that holds compiled code, None where nothing is writable."""
-    for folder in _folders():
-        with contextlib.suppress(OSError):
-            folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=folder):
-                return folder
-    return None
-
-
-_SUM = 32  # bytes of checksum before the payload
-
-
-class _DiskCache(_Cache):
-    """One file for each function, signature and digest; written whole or not at all."""
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self._name = f"{function.__module__}.{function.__qualname__}"
-        self._digest = digest(function.__module__)
-        self._line = function.__code__.co_firstlineno  # two functions may bear one name
-        self._enabled = True
-
-    @property
-    def cache_path(self) -> str | None:
-        return str(cache_folder()) if cache_folder() else None
-
-    def _file(self, signature: Any, codegen: Any) -> Path | None:
-        folder = cache_folder()
-        if folder is None or not self._enabled:
-            return None
-        key = (
-            self._digest,
-            self._line,
-            str(signature),
-            codegen.magic_tuple(),
-            sys.version,
-            platform.machine(),
-            (numba.__version__, llvmlite.__version__),
-            (config.BOUNDSCHECK, config.OPT, config.DEBUG, config.DEBUGINFO_DEFAULT),
-        )
-        stem = hashlib.sha256(repr(key).encode()).hexdigest()[:32]
-        return folder / f"{self._name}-{stem}.bin"
-
-    def load_overload(self, sig: Any, target_context: Any) -> Any:
-        target_context.refresh()
-        file = self._file(sig, target_context.codegen())
-        try:
-            if file is None or not file.exists():
-                raise FileNotFoundError
-            stored = file.read_bytes()
-            if hashlib.sha256(stored[_SUM:]).digest() != stored[:_SUM]:
-                raise ValueError  # machine code must not run with a bit turned
-            payload = pickle.loads(stored[_SUM:])
-            result = CompileResultCacheImpl.rebuild(None, target_context, payload)
-        except Exception:  # a damaged or foreign file is as good as none: compile again
-            compiled.append(f"{self._name}{sig}")
-            return None
-        loaded.append(f"{self._name}{sig}")
-        return result
-
-    def save_overload(self, sig: Any, data: Any) -> None:
-        file = self._file(sig, data.codegen)
-        if file is None or data.library.has_dynamic_globals:
-            return
-        with contextlib.suppress(OSError):  # a full disk costs time, not the run
-            handle, part = tempfile.mkstemp(dir=file.parent)
-            try:
-                with os.fdopen(handle, "wb") as stream:
-                    payload = pickle.dumps(CompileResultCacheImpl.reduce(None, data))
-                    stream.write(hashlib.sha256(payload).digest() + payload)
-                Path(part).replace(file)
-            except BaseException:
-                Path(part).unlink()
-                raise
-
-    def enable(self) -> None:
-        self._enabled = True
-
-    def disable(self) -> None:
-        self._enabled = False
-
-    def flush(self) -> None:
-        """Files of older digests are left: another checkout may use them."""
-
 
 # --- the decorator --------------------------------------------------------------------------------
 
@@ -173,7 +60,7 @@ def njit(function: Any = None, *, fastmath: set[str] | None = None, inline: bool
     )
     if function.__closure__ is None:  # what a closure holds is in no digest
         with contextlib.suppress(ValueError):  # typed at a prompt: no source, no cache
-            dispatcher._cache = _DiskCache(function)
+            dispatcher._cache = DiskCache(function)
     return dispatcher
 
 
@@ -283,7 +170,9 @@ def _array_view(typing_context, buffer, offset, *shape):  # type: ignore[no-unty
         flat = context.make_array(sig.args[0])(context, builder, values[0])
         kinds = list(sig.args[2])
         sizes = cgutils.unpack_tuple(builder, values[2], len(kinds))
-        sizes = [context.cast(builder, n, kind, types.intp) for n, kind in zip(sizes, kinds, strict=True)]
+        sizes = [
+            context.cast(builder, n, kind, types.intp) for n, kind in zip(sizes, kinds, strict=True)
+        ]
         start = context.cast(builder, values[1], sig.args[1], types.intp)
         step = context.get_constant(types.intp, context.get_abi_sizeof(flat.data.type.pointee))
         itemsize, strides = step, [step]

@@ -11,13 +11,13 @@ from processes import ROOT, finish, run, start
 TRAIN = """
 import json
 import numpy as np, simdl
-from simdl import _jit, layers as L
+from simdl import _cache, layers as L
 rng = np.random.default_rng(0)
 shape, classes = {shape}, {classes}
 data = simdl.Data(train=(rng.normal(size=(20, *shape)), rng.integers(0, classes, 20)))
 net = simdl.Network(shape, [{layers}], dtype="{dtype}", init="{init}")
 simdl.train(net, data, optimizer="{optimizer}", loss="{loss}", batch_size=6, epochs=1)
-print(json.dumps([_jit.compiled, _jit.loaded]))
+print(json.dumps([_cache.compiled, _cache.loaded]))
 """
 FIRST = TRAIN.format(
     shape=(4,), classes=3, dtype="float32", init="he_normal", optimizer="Adam",
@@ -35,13 +35,13 @@ OTHER = TRAIN.format(  # deeper, wider, another input, layers in another order a
 SMALL = """
 import json
 import numpy as np
-from simdl import _jit
+from simdl import _cache
 from simdl.kernels import activations, statistics
 x = np.linspace(-2, 2, 9)
 y = np.empty_like(x)
 activations.sigmoid_forward(y, x, 0.0)
 rms = statistics.root_mean_square(x)
-print(json.dumps([_jit.compiled, _jit.loaded, y.tolist(), rms]))
+print(json.dumps([_cache.compiled, _cache.loaded, y.tolist(), rms]))
 """
 
 
@@ -175,8 +175,8 @@ def test_two_functions_of_one_name(cold: Path, tmp_path: Path) -> None:
     (tmp_path / "twins.py").write_text(TWINS, encoding="utf-8")
     program = (
         f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
-        "import json\nfrom simdl import _jit\nfrom twins import one, twin\n"
-        "print(json.dumps([one(1), twin(1), len(_jit.compiled)]))"
+        "import json\nfrom simdl import _cache\nfrom twins import one, twin\n"
+        "print(json.dumps([one(1), twin(1), len(_cache.compiled)]))"
     )
     assert run(program, NUMBA_CACHE_DIR=cold) == [2, 3, 2]
     assert run(program, NUMBA_CACHE_DIR=cold) == [2, 3, 0]

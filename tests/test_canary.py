@@ -18,7 +18,7 @@ from numba import types
 from processes import ROOT, run
 
 import simdl
-from simdl import _jit
+from simdl import _cache
 from simdl import layers as L
 from simdl._jit import address, call, call_value, njit
 
@@ -140,11 +140,11 @@ def test_many_calls_leave_no_reference_behind() -> None:
 
 def test_address_from_the_disk_cache(tmp_path: Path) -> None:
     program = (
-        "import json, numpy as np\nfrom simdl import _jit\nimport test_canary as c\n"
+        "import json, numpy as np\nfrom simdl import _cache\nimport test_canary as c\n"
         "x, y = np.arange(5.0), np.zeros(5)\n"
         "v = c.vector('float64')\n"
         "c.run_scale(c.address(c.scale_into, c.types.none(v, v, c.types.float64)), y, x, 2.0)\n"
-        "print(json.dumps([len(_jit.compiled), y.tolist()]))"
+        "print(json.dumps([len(_cache.compiled), y.tolist()]))"
     )
     with canary():
         first, second = (run(program, NUMBA_CACHE_DIR=tmp_path) for _ in range(2))
@@ -224,8 +224,8 @@ def test_own_op_does_not_recompile_the_loop() -> None:
         return simdl.train(net, data, batch_size=5, epochs=1)
 
     train(L.ReLU())
-    compiled, loaded = list(_jit.compiled), list(_jit.loaded)
+    compiled, loaded = list(_cache.compiled), list(_cache.loaded)
     result = train(L.Activation("planted:same", "planted:same_backward"))
     assert result.status == "completed"
-    assert _jit.compiled == compiled  # numba.njit functions are not counted
-    assert _jit.loaded == loaded
+    assert _cache.compiled == compiled  # numba.njit functions are not counted
+    assert _cache.loaded == loaded

@@ -31,7 +31,8 @@ class Settings(scenario.Settings):
     widths: Annotated[tuple[int, int], Field(description="the two widths")] = (2, 16)
 
 def sweeps(settings):
-    base = {"network": {"depth": 1}, "training": {"steps": settings.steps}, }
+    base = {"network": {"depth": 1}, "training": {"steps": settings.steps}}
+    base["optimizer"] = {"lr": 0.01}
     axes = {"network.width": list(settings.widths)}
     return {"width": simdl.Sweep(base, axes, settings.replicates)}
 
