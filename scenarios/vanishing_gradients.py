@@ -83,7 +83,8 @@ def sweeps(settings: Settings) -> dict[str, simdl.Sweep]:
         "batch": 16,
         "cotangent": "random",
     }
-    deep = {"network": {"width": s.width, "depth": 30}, "nets": 1, "batch": 64, "cotangent": "loss"}
+    deep = {"network": {"width": s.width, "depth": 30}, "batch": 64, "cotangent": "loss"}
+    deep["nets"] = max(1, s.nets // 2)
     training = {"network": {"width": s.width}, "training": {"steps": s.steps}}
     fits = [[a, INITS[i]] for a, i in FITTING.items()]
     names = ["gradient_rms", "preactivation_gradient_rms"]
