@@ -82,12 +82,14 @@ def batch_loss(plan, losses, dy, y, t):
 
 
 @njit
-def evaluate(plan, ops, run, at, losses, targets, x, t, out):
+def evaluate(plan, ops, run, at, losses, targets, x, t, control, out):
     """Mean loss and accuracy over x (n, inputs), t (n, targets) into out (2,), inference mode."""
     room, n = plan.eval_rows, x.shape[0]
     run.rows, run.training = room, 0
     loss, correct = 0.0, 0
     for start in range(0, n, room):
+        if control[CANCEL] != 0:
+            return
         rows = min(room, n - start)
         matrix(at.arena, 0, rows, x.shape[1])[:] = x[start : start + rows]
         targets[:rows] = t[start : start + rows]
@@ -101,22 +103,22 @@ def evaluate(plan, ops, run, at, losses, targets, x, t, out):
 
 
 @njit
-def evaluate_part(how, space, part, s, out):
+def evaluate_part(how, space, part, s, control, out):
     """Loss and accuracy of trial `s` on one part into out (2,); NaN where the part is empty."""
     x, t = part.x[min(s, part.x.shape[0] - 1)], part.t[min(s, part.t.shape[0] - 1)]
     out[:] = np.nan
     if x.shape[0] > 0:
         losses, targets = space.eval_losses, space.eval_targets
         run = space.run[0]
-        evaluate(how.plan[0], how.eval_ops, run, space.eval_at, losses, targets, x, t, out)
+        evaluate(how.plan[0], how.eval_ops, run, space.eval_at, losses, targets, x, t, control, out)
 
 
 @njit
-def evaluate_parts(how, space, parts, s, out):
+def evaluate_parts(how, space, parts, s, control, out):
     """Fill out (3, 2): train, validation, test by loss, accuracy."""
-    evaluate_part(how, space, parts.train, s, out[0])
-    evaluate_part(how, space, parts.validation, s, out[1])
-    evaluate_part(how, space, parts.test, s, out[2])
+    evaluate_part(how, space, parts.train, s, control, out[0])
+    evaluate_part(how, space, parts.validation, s, control, out[1])
+    evaluate_part(how, space, parts.test, s, control, out[2])
 
 
 @njit
@@ -201,7 +203,7 @@ def train_one(how, space, parts, trials, s, records, control):
             report[STATUS] = CANCELLED
             break
         if plan.evaluate_every > 0 and step % plan.evaluate_every == 0:
-            evaluate_parts(how, space, parts, s, records.evaluated[s, evaluated])
+            evaluate_parts(how, space, parts, s, control, records.evaluated[s, evaluated])
             evaluated += 1
         if start >= n:
             permutation(space.order, seed, STREAM_ORDER, epoch)
@@ -231,8 +233,10 @@ def train_one(how, space, parts, trials, s, records, control):
     if report[STATUS] == COMPLETED and not all_finite(at.params):
         diagnose(ops, run, at, plan.steps, loss, report)
     if plan.evaluate_end and report[STATUS] != CANCELLED:
-        evaluate_parts(how, space, parts, s, records.evaluated[s, evaluated])
+        evaluate_parts(how, space, parts, s, control, records.evaluated[s, evaluated])
         evaluated += 1
+        if control[CANCEL] != 0:  # it may have been cut short
+            report[STATUS] = CANCELLED
     report[PROBED], report[EVALUATED] = probed, evaluated
     trials.params[s] = at.params
     trials.buffers[s] = at.buffers

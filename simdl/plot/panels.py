@@ -70,7 +70,7 @@ def level(axes: Axes, y: float, label: str = "") -> None:
     """Draw a dotted line across, such as that of guessing, named at its right end."""
     axes.axhline(y, color=style.BLACK, linewidth=0.8, linestyle=":")
     if label:
-        place: Any = {"xycoords": ("axes fraction", "data"), "ha": "right", "va": "bottom"}
+        place: Any = {"xycoords": ("axes fraction", "data"), "ha": "right", "va": "top"}
         axes.annotate(label, (0.98, y), fontsize=8, **place)
 
 
