@@ -49,6 +49,7 @@ format: setup ## format the sources, mend what ruff can mend
 
 bench: $(VENV)-bench/.stamp ## time a training step against PyTorch, JAX and scikit-learn, in .venv-bench
 	$(VENV)-bench/bin/python benchmarks/step_time.py
+	$(VENV)-bench/bin/python benchmarks/deep_sigmoid.py
 
 clean: ## remove all that make has made: environments, figures, stored results, caches
 	rm -rf $(VENV) $(VENV)-oracle $(VENV)-latest $(VENV)-bench $(VENV)-lock

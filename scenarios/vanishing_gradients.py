@@ -20,7 +20,7 @@ from simdl import scenario
 from simdl.plot import panels, style
 from simdl.scenario import Claim, judges
 from simdl.scenario.birth import at_birth
-from simdl.scenario.tuning import tuned
+from simdl.scenario.tuning import RATE, tuned
 from simdl.theory import propagation
 
 QUESTION = "vanishing_gradients.question"
@@ -123,7 +123,7 @@ def sweeps(settings: Settings) -> dict[str, simdl.Sweep]:
             {FITTED: fits, RESIDUAL: [False, True], DEPTH: list(s.depths)}, survey,
         ),
         "tuned": trained(
-            {FITTED: [fits[0], fits[2]], "optimizer.lr": list(s.rates)}, s.pilots + claims,
+            {FITTED: [fits[0], fits[2]], RATE: list(s.rates)}, s.pilots + claims,
             **at_depth,
         ),
         "through": trained({FITTED: fits[:3]}, survey, names, **at_depth, probes=probes),
@@ -148,7 +148,11 @@ def claims(results: dict[str, xarray.Dataset], settings: Settings) -> list[Claim
     curve, by_depth = results["curves"]["derivative"], results["by_depth"]
     he, glorot = (results["relu"].isel({INIT: i}) for i in (0, 1))
     lecun, standard = (results["sigmoid"].isel({INIT: i}) for i in (0, 1))
-    sigmoid, relu = (tuned(results["tuned"].isel({FITTED: i}), settings) for i in (0, 1))
+    sigmoid, relu = (results["tuned"].isel({FITTED: i}) for i in (0, 1))
+    relu = tuned(relu, settings)
+    # the sigmoid net's loss is flat in the rate: in each replicate its most favourable rate counts
+    sigmoid = sigmoid.sel(seed=settings.replicates)
+    lowest, highest = sigmoid["train_loss"].min(RATE), sigmoid["test_accuracy"].max(RATE)
 
     def factor(activation: str, init: str) -> np.ndarray:
         arm = results["birth"].sel({ACTIVATION: activation}).isel({INIT: order.index(init)})
@@ -175,7 +179,7 @@ def claims(results: dict[str, xarray.Dataset], settings: Settings) -> list[Claim
     vanished = factor("sigmoid", "Glorot")
     return [
         Claim("T03-factor", equals(vanished, theory(1.0), 0.03)),
-        Claim("T03-training", direction(sigmoid["train_loss"] / GUESSING, 0.95)),
+        Claim("T03-training", direction(lowest / GUESSING, 0.95)),
         Claim("T06a", judges.bound(tail, upper=1.0, tolerance=1e-6)),
         Claim("T06b", direction(results["large"]["back"], 1.0, above=False, log=True)),
         Claim("T07a", judges.exact(slope, 1.0, 0.0)),
@@ -184,7 +188,7 @@ def claims(results: dict[str, xarray.Dataset], settings: Settings) -> list[Claim
         Claim("T22b", judges.trend(depths, kept.T, margin=math.log(0.5), above=False, level=level)),
         Claim("T22c", direction(
             factor("tanh", "small") / factor("tanh", "Glorot"), 0.5, above=False, log=True)),
-        Claim("T23a", direction(relu["test_accuracy"] - sigmoid["test_accuracy"], 0.3)),
+        Claim("T23a", direction(relu["test_accuracy"] - highest, 0.3)),
         Claim("P-relu-forward", equals(he["forward"], 1.0, 0.02)),
         Claim("P-relu-backward", equals(glorot["back"], 0.5, 0.02)),
         Claim("P-weight-gradient", equals(weight_slope(glorot), 1.0, 0.04)),

@@ -1,0 +1,39 @@
+"""The README's blocks run as they stand."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from simdl.cli import main
+
+README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```(\w*)\n(.*?)```", README, re.DOTALL)
+PYTHON = [text for kind, text in BLOCKS if kind == "python"]
+COMMANDS = re.findall(r"^\.venv/bin/simdl (.*?)(?:\s+#.*)?$", README, re.MULTILINE)
+
+
+def test_there_is_something_to_run() -> None:
+    assert len(PYTHON) >= 2 and len(COMMANDS) >= 4
+
+
+@pytest.mark.parametrize("text", PYTHON, ids=range(len(PYTHON)))
+def test_python_block(text: str, tmp_path: Path) -> None:
+    script = tmp_path / "block.py"
+    script.write_text(text, encoding="utf-8")
+    subprocess.run([sys.executable, script], cwd=tmp_path, check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_command(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = command.split()
+    if words[0] == "run":  # the same checks of every word, without the minutes
+        words.append("--dry-run")
+    with pytest.raises(SystemExit) as end:
+        main(words)
+    assert not end.value.code
