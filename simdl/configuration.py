@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any, Literal
@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from simdl import data as datasets
 from simdl.data import Data, Source
-from simdl.errors import InputError, suggest
+from simdl.errors import InputError, Problems, suggest
 from simdl.initializers import initializer
 from simdl.layers import KINDS, Dense, Layer, Residual
 from simdl.losses import loss as make_loss
@@ -123,14 +123,7 @@ class Configuration:
         InputError
             With every problem, its full key path, and what would be right.
         """
-        problems: list[str] = []
-
-        def tried(build: Callable[..., Any], *given: Any) -> Any:
-            try:
-                return build(*given)
-            except InputError as error:
-                problems.extend(error.problems)
-
+        problems = Problems()
         known = [*_SECTIONS, *_PLAIN]
         for key in table:
             if key not in known:
@@ -142,19 +135,18 @@ class Configuration:
         chosen = table.get("optimizer", {})
         if isinstance(chosen, Mapping):
             chosen = {"name": "Adam"} | dict(chosen)
-        optimizer = tried(make_optimizer, chosen)
+        optimizer = problems.tried(make_optimizer, chosen)
         if made["training"] is not None:
-            tried(make_loss, made["training"].loss, "training.loss")
+            problems.tried(make_loss, made["training"].loss, "training.loss")
         network = made["network"]
         if network is not None:
-            tried(_activation, network.activation)
-            tried(initializer, network.init, "network.init")
-            tried(layers_from_tables, network.layers)
+            problems.tried(_activation, network.activation)
+            problems.tried(initializer, network.init, "network.init")
+            problems.tried(layers_from_tables, network.layers)
             if network.kind == "layers" and not network.layers:
                 problems.append("network.layers: missing: give [[network.layers]] tables")
-        probes = tried(_probes, made["probes"]) if made["probes"] is not None else ()
-        if problems:
-            raise InputError(*problems)
+        probes = problems.tried(_probes, made["probes"]) if made["probes"] is not None else ()
+        problems.report()
         name = str(table.get("name", "training"))
         return cls(
             name, dtype, made["data"], network, made["training"], optimizer, made["schedule"],

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 
 class InputError(ValueError):
@@ -22,6 +23,22 @@ class InputError(ValueError):
 
 class StorageError(InputError):
     """A file, folder or store that cannot be read or written (command line: exit 5)."""
+
+
+class Problems(list[str]):
+    """Problems found so far: what is checked goes on to the end, then all are raised at once."""
+
+    def tried(self, build: Callable[..., Any], *given: Any) -> Any:
+        """Return ``build(*given)``; where that raises InputError, note its problems instead."""
+        try:
+            return build(*given)
+        except InputError as error:
+            self.extend(error.problems)
+
+    def report(self) -> None:
+        """Raise InputError if there is any problem."""
+        if self:
+            raise InputError(*self)
 
 
 def suggest(name: str, known: Iterable[str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 import reprlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 from simdl.data import Data
 from simdl.engine.blas import single_thread
 from simdl.engine.interrupt import interruptible
-from simdl.errors import InputError, suggest
+from simdl.errors import InputError, Problems, suggest
 from simdl.losses import Loss
 from simdl.losses import loss as make_loss
 from simdl.network import Network, check_seed
@@ -84,14 +84,7 @@ def describe(
     probes: Any = None,
 ) -> Training:
     """Check the arguments of `train` and return them as a `Training`; all problems at once."""
-    problems: list[str] = []
-
-    def made(build: Callable[..., Any], *given: Any) -> Any:
-        try:
-            return build(*given)
-        except InputError as error:
-            problems.extend(error.problems)
-
+    problems = Problems()
     if not isinstance(net, Network):
         raise InputError(f"net: {net!r}: must be a simdl.Network")
     if epochs is None and steps is None:
@@ -107,12 +100,11 @@ def describe(
     for key, limit in (("clip_norm", clip_norm), ("clip_value", clip_value)):
         if limit is not None and (isinstance(limit, bool) or not _is_between(0, limit, math.inf)):
             problems.append(f"{key}: {limit!r}: must be a number above 0, or None")
-    chosen_loss = made(make_loss, loss)
-    chosen_optimizer = made(make_optimizer, optimizer)
-    chosen_probes = made(make_probes, probes)
-    fixed = made(_rates, schedule)
-    if problems:
-        raise InputError(*problems)
+    chosen_loss = problems.tried(make_loss, loss)
+    chosen_optimizer = problems.tried(make_optimizer, optimizer)
+    chosen_probes = problems.tried(make_probes, probes)
+    fixed = problems.tried(_rates, schedule)
+    problems.report()
     batch = batch_size if isinstance(batch_size, str) else int(batch_size)
     epochs, steps = (None if length is None else int(length) for length in (epochs, steps))
     return Training(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from simdl.engine.blas import single_thread
-from simdl.errors import InputError
+from simdl.errors import InputError, Problems
 from simdl.sweep import executors, grid
 from simdl.sweep.joining import join, refuse_clash
 from simdl.sweep.measures import canonical, check_measure, plain
@@ -104,14 +104,7 @@ class Sweep:
         measure: Callable[[dict[str, Any], int], Mapping[str, Any]] | None = None,
         name: str = "sweep",
     ) -> None:
-        problems: list[str] = []
-
-        def tried(build: Callable[..., Any], *given: Any) -> Any:
-            try:
-                return build(*given)
-            except InputError as error:
-                problems.extend(error.problems)
-
+        problems = Problems()
         self.name, self.measure = name, measure
         if not isinstance(base, Mapping):
             raise InputError(f"base: {base!r}: must be a table")
@@ -119,18 +112,17 @@ class Sweep:
             raise InputError(f"axes: {axes!r}: must be a table of keys and lists of values")
         self.axes, wrong = grid.read_axes(axes or {})
         problems += wrong
-        self.seeds = tried(grid.read_seeds, seeds)
-        self.record = tried(_record, record, measure)
-        table = tried(plain, base, "" if measure is None else "base")
+        self.seeds = problems.tried(grid.read_seeds, seeds)
+        self.record = problems.tried(_record, record, measure)
+        table = problems.tried(plain, base, "" if measure is None else "base")
         if measure is not None:
-            tried(check_measure, measure)
+            problems.tried(check_measure, measure)
         if not problems:
             self.cells = grid.expand(table, self.axes)
         if not problems and measure is None:
             checked = (self.cells, self.axes, self.record, self.seeds[0])
-            self._configurations = tried(grid.configurations, *checked)
-        if problems:
-            raise InputError(*problems)
+            self._configurations = problems.tried(grid.configurations, *checked)
+        problems.report()
 
     @cached_property
     def trials(self) -> list[grid.Trial]:
