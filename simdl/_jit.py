@@ -22,7 +22,6 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils, config
-from numba.core.errors import NumbaError
 from numba.extending import intrinsic, overload
 from numba.np.arrayobj import populate_array
 
@@ -111,7 +110,7 @@ def address(function: Any, signature: Any) -> int:
                 raise InputError(f"{function!r}: must be a function under simdl.njit or numba.njit")
             try:
                 result = function.get_compile_result(signature)
-            except (NumbaError, TypeError) as error:  # TypeError: of another number of arguments
+            except Exception as error:  # NumbaError, or what a wrong function makes Numba raise
                 said = [line for line in str(error).splitlines() if line.strip()][:6]
                 raise InputError(
                     f"{function.__module__}:{function.__name__} does not compile for arguments "

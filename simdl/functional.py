@@ -87,6 +87,8 @@ class _Pass:
 
 def _batch(net: Network, x: Any) -> np.ndarray:
     """Return x as (n, *input_shape) of the network's precision."""
+    if not isinstance(net, Network):
+        raise InputError(f"net: {type(net).__name__}: must be a simdl.Network")
     rows = np.asarray(x)
     if rows.ndim != len(net.input_shape) + 1 or rows.shape[1:] != net.input_shape:
         wanted = ", ".join(map(str, net.input_shape))

@@ -38,7 +38,10 @@ class Loss:
                 return t.astype(dtype)[:, None]
             return np.eye(outputs[0], dtype=dtype)[t]
         if self.labels:
-            raise InputError(f"{key}: {t.dtype} {t.shape}: must be class indices, integers (n,)")
+            raise InputError(
+                f"{key}: {t.dtype} {t.shape}: must be class indices, integers (n,); "
+                "for numbers use loss='mse'"
+            )
         t = t.reshape(len(t), -1)
         if t.shape[1] != outputs[0]:
             raise InputError(
@@ -52,7 +55,8 @@ def _check_labels(t: np.ndarray, classes: int, key: str) -> None:
     if wrong.size:
         raise InputError(
             f"{key}: label {t[wrong[0]]} in row {wrong[0]}: must be 0 to {classes - 1}, "
-            f"for the network has {classes} outputs"
+            f"for the network has {classes} outputs; whole numbers are classes: for regression "
+            "give floats, or task='regression' where a file is loaded"
         )
 
 

@@ -25,6 +25,12 @@ if TYPE_CHECKING:
 _CAUSES = ("", "activations", "loss", "gradient", "parameters")
 
 
+def _told(part: str, kind: str, both: np.ndarray, values: np.ndarray) -> bool:
+    """Whether a part has the quantity: a loss wherever there are data, an accuracy with classes."""
+    measured = part == "train" or not np.isnan(both).all()
+    return measured and (kind == "loss" or not np.isnan(values).all())
+
+
 @dataclass(frozen=True)
 class Result:
     """One finished training.
@@ -88,7 +94,7 @@ class Result:
         for index, kind in ((0, "loss"), (1, "accuracy")):
             if self._wants(kind):
                 for part, values in zip(PARTS, last, strict=True):
-                    if not np.isnan(last[PARTS.index(part)]).all() or part == "train":
+                    if _told(part, kind, values, values[index]):
                         found[f"{part}_{kind}"] = float(values[index])
         return found
 
@@ -116,7 +122,7 @@ class Result:
             index = 0 if probe.name == "loss" else 1
             for part, name in enumerate(PARTS):
                 values = self._evaluated[:, part, index]
-                if part == 0 or not np.isnan(values).all():
+                if _told(name, probe.name, self._evaluated[:, part], values):
                     axis = self._axis(probe.every, len(values), ends=True)
                     arrays[f"{name}_{probe.name}"] = xarray.DataArray(
                         values, axis, attrs=attributes | {"part": name}

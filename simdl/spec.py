@@ -45,6 +45,8 @@ def describe(error: pydantic.ValidationError, prefix: str = "", known: Any = ())
             lines.append(f"{prefix}: takes at most {len(known)} arguments: {', '.join(known)}")
         else:
             wanted = item["msg"].removeprefix("Value error, ").removeprefix("Input ")
+            if item["type"] == "tuple_type":
+                wanted = "should be a list, such as [2, 5]"
             wrong.setdefault(name, (item["input"], []))[1].append(wanted)
     return lines + [f"{name}: {v!r}: {' or '.join(said)}" for name, (v, said) in wrong.items()]
 

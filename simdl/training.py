@@ -225,6 +225,8 @@ def train_chunk(
 
     with single_thread():
         run() if watched else interruptible(run, control)
+    if data[0].n_classes is None:  # targets that are no classes have no accuracy
+        records.evaluated[..., 1] = np.nan
     return [
         Result.of(training, seed, params[s], steps, parts.train.x.shape[1], records, s)
         for s, seed in enumerate(seeds)

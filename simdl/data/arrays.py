@@ -87,6 +87,12 @@ class Data:
         parts = (pair for pair in (self.train, self.validation, self.test) if pair is not None)
         return 1 + max(int(t.max()) for _, t in parts)
 
+    def __repr__(self) -> str:
+        parts = (self.train, self.validation, self.test)
+        counts = "/".join(str(len(pair[0])) for pair in parts if pair is not None)
+        kind = f"{self.n_classes} classes" if self.n_classes else "regression"
+        return f"Data({self.name}: {counts} samples of {self.input_shape}, {kind})"
+
     @property
     def input_shape(self) -> tuple[int, ...]:
         """Shape of one sample."""

@@ -51,6 +51,10 @@ class Source:
             view.flags.writeable = False
             object.__setattr__(self, key, view)
 
+    def __repr__(self) -> str:
+        kind = f"{len(self.classes)} classes" if self.classes else "regression"
+        return f"Source({self.name}: {len(self.x)} samples of {self.x.shape[1:]}, {kind})"
+
     def split(self, split: Sequence[float] = SPLIT, scale: str = "standard", seed: int = 0) -> Data:
         """Return the data in parts, scaled by what the training part shows.
 

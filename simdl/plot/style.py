@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -81,7 +82,7 @@ def save(figure: Figure, stem: Path, title: str) -> list[Path]:
         figure.set_layout_engine("none")  # laid out once, not once a format
         for kind in FORMATS:
             path = stem.with_name(f"{stem.name}.{kind}")
-            part = path.with_name(f".{path.name}.part")
+            part = path.with_name(f".{path.name}.{os.getpid()}.part")
             figure.savefig(part, format=kind, metadata=undated[kind])
             part.replace(path)
             written.append(path)

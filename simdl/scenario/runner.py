@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -78,9 +79,14 @@ class Run:
         return kept / self.request.mode if self.request.mode != "default" else kept
 
     @property
+    def _stored(self) -> Path:
+        """Runs with settings of their own share a store: what they have in common runs once."""
+        return self.request.out / "custom" / ".cache" if self.request.given else self._cache
+
+    @property
     def store(self) -> Path:
         """The store of this scenario's trials."""
-        return self._cache / f"{self.name}.sqlite"
+        return self._stored / f"{self.name}.sqlite"
 
     @property
     def stamp(self) -> Path:
@@ -96,9 +102,9 @@ class Run:
 
     def trials(self) -> dict[str, tuple[int, int]]:
         """For each sweep: trials in all, and those that the store does not have."""
+        store = None if self.request.fresh else self.store
         return {
-            key: (len(sweep.trials), sweep.missing(self.store))
-            for key, sweep in self._sweeps.items()
+            key: (len(sweep.trials), sweep.missing(store)) for key, sweep in self._sweeps.items()
         }
 
     @cached_property
@@ -140,10 +146,11 @@ class Run:
 
     def _prepare(self) -> None:
         try:
-            self._cache.mkdir(parents=True, exist_ok=True)
+            for folder in (self._cache, self._stored):
+                folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             reason = error.strerror or error
-            raise StorageError(f"{self._cache}: cannot be written: {reason}") from None
+            raise StorageError(f"--out {self.request.out}: cannot be written: {reason}") from None
 
     def _wanted(self, records: list[dict[str, Any]]) -> str:
         """A digest of all that the figures depend on, beside the files themselves."""
@@ -208,7 +215,7 @@ def write_json(path: Path, value: Any) -> None:
     StorageError
         If the file cannot be written.
     """
-    part = path.with_name(f".{path.name}.part")
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         part.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
