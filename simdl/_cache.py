@@ -7,6 +7,7 @@ and can race. Here it is one file a function, signature and digest, written whol
 from __future__ import annotations
 
 import contextlib
+import enum
 import functools
 import hashlib
 import os
@@ -16,12 +17,15 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 import llvmlite
 import numba
+import numpy as np
 from numba.core import config
 from numba.core.caching import CompileResultCacheImpl, _Cache
+from numba.core.dispatcher import Dispatcher
 
 from simdl._sources import digest
 
@@ -58,6 +62,78 @@ def _announce() -> None:
         print(f"simdl: compiling what runs for the first time; {kept}", file=sys.stderr)
 
 
+_FOREIGN = ("llvmlite", "numba", "numpy", "scipy")  # their versions tell
+
+
+def _names(code: CodeType) -> set[str]:
+    """Return the names of globals and attributes in a function's code and those inside it."""
+    inner = (const for const in code.co_consts if isinstance(const, CodeType))
+    return set(code.co_names).union(*map(_names, inner))
+
+
+def _function(function: FunctionType, seen: set[Any]) -> tuple[Any, ...]:
+    """Describe a function: its code, what its closure and its globals hold, its module's digest."""
+    root = (function.__module__ or "").partition(".")[0]
+    if id(function) in seen or root in _FOREIGN:
+        return ("function", function.__qualname__)
+    seen.add(id(function))
+    try:
+        source = digest(function.__module__ or "")
+    except ValueError:
+        source = ""
+    names = _names(function.__code__)
+    held: list[Any] = [function.__defaults__, *sorted((function.__kwdefaults__ or {}).items())]
+    for cell in function.__closure__ or ():
+        with contextlib.suppress(ValueError):  # nothing in it yet
+            held.append(cell.cell_contents)
+    named = [(name, function.__globals__.get(name)) for name in sorted(names)]
+    described = [_describe(value, names, seen) for value in [*held, *named]]
+    return ("function", source, _describe(function.__code__, names, seen), *described)
+
+
+def _describe(value: Any, names: set[str], seen: set[Any]) -> Any:
+    """Describe what compiled code may take as a constant, so that its repr tells values apart.
+
+    Parameters
+    ----------
+    value : a global, a constant, what a closure holds
+    names : of a module, only these are described
+    seen : the functions and modules already described; grows
+    """
+    kind = type(value).__qualname__
+    if isinstance(value, Dispatcher):
+        value = value.py_func
+    if isinstance(value, FunctionType):
+        return _function(value, seen)
+    if isinstance(value, CodeType):
+        constants = [_describe(const, names, seen) for const in value.co_consts]
+        return (value.co_code, value.co_names, value.co_filename, *constants)
+    if isinstance(value, ModuleType):
+        visit = (id(value), frozenset(names))
+        if visit in seen or value.__name__.partition(".")[0] in _FOREIGN:
+            return value.__name__
+        seen.add(visit)
+        there = [(name, vars(value)[name]) for name in sorted(names & vars(value).keys())]
+        return (value.__name__, *(_describe(pair, names, seen) for pair in there))
+    if isinstance(value, np.ndarray | np.generic) and not value.dtype.hasobject:
+        layout = getattr(value, "strides", ())
+        return (kind, str(value.dtype), value.shape, layout, _sha(value.tobytes()))
+    if isinstance(value, tuple):
+        return (kind, *(_describe(item, names, seen) for item in value))
+    if isinstance(value, frozenset):
+        return (kind, *sorted(repr(_describe(item, names, seen)) for item in value))
+    if isinstance(value, _PLAIN):
+        return (kind, repr(value))
+    return kind
+
+
+_PLAIN = (bool, int, float, complex, str, bytes, type, np.dtype, type(None), enum.Enum)
+
+
+def _sha(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
 _SUM = 32  # bytes of checksum before the payload
 
 
@@ -65,6 +141,11 @@ class DiskCache(_Cache):
     """One file for each function, signature and digest; written whole or not at all."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
+        if not Path(function.__code__.co_filename).is_file():
+            raise ValueError(
+                f"{function.__qualname__} was made by exec: no digest knows its source"
+            )
+        self._function = function
         self._name = f"{function.__module__}.{function.__qualname__}"
         self._digest = digest(function.__module__)
         self._line = function.__code__.co_firstlineno  # two functions may bear one name
@@ -80,6 +161,8 @@ class DiskCache(_Cache):
             return None
         key = (
             self._digest,
+            digest("simdl._jit"),
+            _describe(self._function, set(), set()),  # late: at decoration globals may be missing
             self._line,
             str(signature),
             codegen.magic_tuple(),

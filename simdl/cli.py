@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -42,6 +43,21 @@ _INTERRUPTED = "interrupted: what was finished is kept; the same command continu
 
 def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def _watching() -> Iterator[Any]:
+    """Show bars on a terminal while sweeps run; elsewhere the lines of `_say` are enough."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        bar = bars.add_task("trials")
+        yield lambda now: bars.update(bar, completed=now.done, total=now.total)
 
 
 def _version(wanted: bool) -> None:
@@ -125,7 +141,8 @@ def run(
     if dry_run:
         _dry_run(runs, as_json)
         return
-    records = [entry for item in runs for entry in item.execute(_say)]
+    with _watching() as watch:
+        records = [entry for item in runs for entry in item.execute(_say, watch)]
     _report(records, quick, as_json, check)
     for item in runs:
         _say(f"{item.name}: figures and verdicts in {item.folder}/")
@@ -141,8 +158,9 @@ def figures(
 
     mode = "quick" if quick else "default"
     every = names()
-    for name in every:
-        Run(name, Request(mode, {}, out, jobs)).execute(_say)
+    with _watching() as watch:
+        for name in every:
+            Run(name, Request(mode, {}, out, jobs)).execute(_say, watch)
     _report(assemble(out, every), quick, False, check)
     _say(f"figures and verdicts.json in {out}/")
 

@@ -12,7 +12,7 @@ from simdl.engine.blas import single_thread
 from simdl.errors import InputError
 from simdl.losses import loss as make_loss
 from simdl.network import Network, check_seed
-from simdl.parameters import Parameters
+from simdl.parameters import Parameters, as_parameters
 
 if TYPE_CHECKING:
     from simdl.engine.program import Value
@@ -48,6 +48,7 @@ class _Pass:
     ) -> None:
         from simdl.engine.records import RUN, records
 
+        _check(net, params)
         self.net, program = net, net.program
         rows = _batch(net, x)
         if params.flat.shape != (net.n_parameters,) or params.flat.dtype != net.dtype:
@@ -57,7 +58,7 @@ class _Pass:
             )
         self.n = len(rows)
         self.layout = program.layout(self.n, to_input)
-        buffers = params.buffers.flat if params.buffers is not None else np.zeros(0, net.dtype)
+        buffers = _buffers(net, params)
         grads = np.zeros_like(params.flat)
         self.at = self.layout.tensors(params.flat, grads, buffers)
         self.run = records(RUN, 1)
@@ -85,20 +86,46 @@ class _Pass:
             loop.backward(self.layout.ops, self.run[0], self.at)
 
 
-def _batch(net: Network, x: Any) -> np.ndarray:
-    """Return x as (n, *input_shape) of the network's precision."""
+def _check(net: Any, params: Any) -> None:
+    """Raise InputError where arguments are swapped, or are not what compiled code may read."""
     if not isinstance(net, Network):
         raise InputError(f"net: {type(net).__name__}: must be a simdl.Network")
-    rows = np.asarray(x)
+    as_parameters(params, "params")
+
+
+def _buffers(net: Network, params: Parameters) -> np.ndarray:
+    """Return the running statistics (b,), checked as the parameters are."""
+    count = net.program.n_buffers
+    if params.buffers is None:
+        return np.zeros(count, net.dtype)
+    flat = as_parameters(params.buffers, "params.buffers").flat
+    if flat.shape != (count,) or flat.dtype != net.dtype:
+        raise InputError(
+            f"params.buffers: {flat.size} of {flat.dtype}: must be {count} of {net.dtype}"
+        )
+    return flat
+
+
+def _numbers(given: Any, key: str) -> np.ndarray:
+    """Return `given` as an array of real numbers."""
+    try:
+        array = np.asarray(given)
+    except (TypeError, ValueError):
+        raise InputError(f"{key}: {type(given).__name__}: must be an array of numbers") from None
+    if array.dtype.kind not in "biuf":
+        raise InputError(f"{key}: {array.dtype}: must hold numbers")
+    return array
+
+
+def _batch(net: Network, x: Any) -> np.ndarray:
+    """Return x as (n, *input_shape) of the network's precision."""
+    rows = _numbers(x, "x")
     if rows.ndim != len(net.input_shape) + 1 or rows.shape[1:] != net.input_shape:
         wanted = ", ".join(map(str, net.input_shape))
         raise InputError(f"x: shape {rows.shape}: must be (n, {wanted}) for this network")
     if len(rows) == 0:
         raise InputError("x: no samples: must hold at least one")
-    try:
-        return np.ascontiguousarray(rows, net.dtype)
-    except (TypeError, ValueError):
-        raise InputError(f"x: {rows.dtype}: must hold numbers") from None
+    return np.ascontiguousarray(rows, net.dtype)
 
 
 def forward(
@@ -120,6 +147,7 @@ def forward(
         return _Pass(net, params, x, True, seed, False).forward().copy()
     from simdl.engine.program import EVALUATION_ROWS
 
+    _check(net, params)
     rows = _batch(net, x)
     out = np.empty((len(rows), *net.output_shape), net.dtype)
     padded = np.zeros((EVALUATION_ROWS, *net.input_shape), net.dtype)
@@ -176,7 +204,7 @@ def vjp(
     cotangent : gradient at the output, per sample
     """
     ready = _Pass(net, params, x, training, seed, True)
-    pulled = np.asarray(cotangent)
+    pulled = _numbers(cotangent, "cotangent")
     program = net.program
     wanted = (ready.n, *net.output_shape)
     if pulled.shape != wanted:

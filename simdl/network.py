@@ -94,9 +94,21 @@ class Network:
         return self.program.draws(self.initializer)
 
     def wrap(self, flat: np.ndarray) -> Parameters:
-        """Name the parts of a flat vector (p,)."""
+        """Name the parts of a flat vector (p,).
+
+        The views are of the vector itself; of a copy, `.flat` of what is returned, where the vector
+        is read-only or has gaps, as a column of a matrix has.
+
+        Raises
+        ------
+        InputError
+            If the vector has another length or precision than the network's parameters.
+        """
         buffers = Parameters((), np.zeros(self.program.n_buffers, self.dtype))
-        return Parameters(self.program.parameters, flat, buffers)
+        made = Parameters(self.program.parameters, flat, buffers)
+        if made.flat.dtype != self.dtype:
+            raise InputError(f"flat: {made.flat.dtype}: must be {self.dtype}, as the network is")
+        return made
 
     def init(self, seed: int = 0) -> Parameters:
         """Return freshly drawn parameters: a mapping of writable views of `.flat`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,14 +18,20 @@ class Parameters(Mapping[str, np.ndarray]):
 
     Attributes
     ----------
-    flat : (p,) all parameters, layer by layer, weight before bias, no padding
+    flat : (p,) all parameters, layer by layer, weight before bias, no padding: the vector given,
+        or a copy where that is read-only or has gaps (a column of a matrix, a broadcast number)
     buffers : running statistics, likewise; None where this mapping holds buffers itself
+
+    Raises
+    ------
+    InputError
+        If the vector is no float32 or float64 (p,), with p what the named arrays need.
     """
 
     def __init__(
         self, table: Sequence[Parameter], flat: np.ndarray, buffers: Parameters | None = None
     ) -> None:
-        self.flat = flat
+        self.flat = flat = _dense(flat, sum(entry.size for entry in table))
         self.buffers = buffers
         self._table = tuple(table)
         self._views = {
@@ -58,10 +64,39 @@ class Parameters(Mapping[str, np.ndarray]):
         return f"Parameters({shapes}; {self.flat.size} of {self.flat.dtype})"
 
     def like(self, flat: np.ndarray) -> Parameters:
-        """The same names over another flat vector; buffers are copied."""
+        """The same names over another flat vector (p,); buffers are copied."""
         copied = self.buffers.like(self.buffers.flat.copy()) if self.buffers is not None else None
         return Parameters(self._table, flat, copied)
 
     def copy(self) -> Parameters:
         """An independent copy, buffers included."""
         return self.like(self.flat.copy())
+
+    def check_dense(self, key: str) -> None:
+        """Raise InputError if `flat` was replaced by what compiled code would read wrongly."""
+        flat = self.flat
+        if not (isinstance(flat, np.ndarray) and flat.ndim == 1 and flat.flags.carray):
+            raise InputError(f"{key}.flat: must be one writable vector without gaps: use like")
+
+
+def as_parameters(given: Any, key: str) -> Parameters:
+    """Return `given`; raise InputError unless it is `Parameters` that compiled code may read."""
+    if not isinstance(given, Parameters):
+        raise InputError(
+            f"{key}: {type(given).__name__}: must be parameters as net.init or net.wrap returns"
+        )
+    given.check_dense(key)
+    return given
+
+
+def _dense(flat: Any, size: int) -> np.ndarray:
+    """Return `flat`, or a copy where compiled code, which knows no strides, cannot work on it."""
+    try:
+        flat = np.asarray(flat)
+    except ValueError:
+        raise InputError(f"flat: {type(flat).__name__}: must be a vector of numbers") from None
+    if flat.dtype not in (np.float32, np.float64):
+        raise InputError(f"flat: {flat.dtype}: must be float32 or float64")
+    if flat.shape != (size,):
+        raise InputError(f"flat: shape {flat.shape}: must be ({size},), all parameters in one row")
+    return np.require(flat, requirements=["C", "ALIGNED", "WRITEABLE"])

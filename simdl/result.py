@@ -106,7 +106,8 @@ class Result:
         """All measurements: variables over ``epoch`` or ``step`` and, a layer each, ``layer``.
 
         Layers are named by path ("0", "3.1"), their kinds are in the coordinate ``layer_kind``. A
-        layer without the quantity has NaN. After a divergence the last record is of that moment.
+        layer without the quantity has NaN. After a divergence the last record is of that moment;
+        of two records at one step it is the one that stays.
         """
         import xarray
 
@@ -120,20 +121,27 @@ class Result:
                 arrays[probe.name] = self._layered(probe, attributes)
                 continue
             index = 0 if probe.name == "loss" else 1
+            axis, evaluated = self._at_steps(probe.every)
             for part, name in enumerate(PARTS):
-                values = self._evaluated[:, part, index]
-                if _told(name, probe.name, self._evaluated[:, part], values):
-                    axis = self._axis(probe.every, len(values), ends=True)
+                values = evaluated[:, part, index]
+                if _told(name, probe.name, evaluated[:, part], values):
                     arrays[f"{name}_{probe.name}"] = xarray.DataArray(
                         values, axis, attrs=attributes | {"part": name}
                     )
         return xarray.Dataset(arrays, attrs={"seed": self.seed, "status": self.status})
 
-    def _axis(self, every: Any, count: int, ends: bool) -> dict[str, np.ndarray]:
-        stride = self._an_epoch if every == "epoch" else every
-        at = np.arange(count) * stride
-        if ends and count:
+    def _at_steps(self, every: Any) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        """Return the axis of the evaluations, and the evaluations, one a step."""
+        at = self._steps(every, len(self._evaluated))
+        if len(at):
             at[-1] = self.steps  # the last record is taken at the end
+        last = np.append(at[1:] != at[:-1], np.ones(len(at[:1]), bool))
+        return self._axis(every, at[last]), self._evaluated[last]
+
+    def _steps(self, every: Any, count: int) -> np.ndarray:
+        return np.arange(count) * (self._an_epoch if every == "epoch" else every)
+
+    def _axis(self, every: Any, at: np.ndarray) -> dict[str, np.ndarray]:
         if every != "epoch":
             return {"step": at}
         whole = (at % self._an_epoch == 0).all()
@@ -149,7 +157,7 @@ class Result:
         for column, (look, op) in enumerate(self.training.looks()):
             if look == probe:
                 values[:, paths.index(program.leaf(op)[0])] = self._probed[:, column]
-        axis = self._axis(probe.every, len(values), ends=False)
+        axis = self._axis(probe.every, self._steps(probe.every, len(values)))
         layers = {"layer": paths, "layer_kind": ("layer", [kind for _, kind in leaves])}
         return xarray.DataArray(values, axis | layers, dims=(*axis, "layer"), attrs=attributes)
 

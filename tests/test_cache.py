@@ -180,3 +180,72 @@ def test_two_functions_of_one_name(cold: Path, tmp_path: Path) -> None:
     )
     assert run(program, NUMBA_CACHE_DIR=cold) == [2, 3, 2]
     assert run(program, NUMBA_CACHE_DIR=cold) == [2, 3, 0]
+
+
+SCALED = """
+import os
+import numpy as np
+from simdl import njit
+import scaled_more
+from scaled_more import twice
+K = float(os.environ["K"])
+@njit
+def own(x):
+    return x * K
+@njit
+def through(x):
+    return twice(x)
+@njit
+def attribute(x):
+    return x * scaled_more.INNER
+@njit
+def table(x):
+    return x * scaled_more.TABLE[0]
+@njit
+def around(x):
+    return through(x) if x < 100 else later(x)
+@njit
+def later(x):
+    return x * LATER
+LATER = np.float32(os.environ["K"])
+"""
+SCALED_MORE = """
+import os
+import numpy as np
+from simdl import njit
+INNER = int(os.environ["K"])
+TABLE = np.array([int(os.environ["K"])])
+@njit
+def twice(x):
+    return x * INNER
+"""
+
+
+@pytest.mark.parametrize("name", ["own", "through", "attribute", "table", "around", "later"])
+def test_values_of_globals_are_in_the_key(cold: Path, tmp_path: Path, name: str) -> None:
+    """They are constants in the machine code; no source tells that they changed."""
+    (tmp_path / "scaled.py").write_text(SCALED, encoding="utf-8")
+    (tmp_path / "scaled_more.py").write_text(SCALED_MORE, encoding="utf-8")
+    program = (
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
+        f"import json\nfrom simdl import _cache\nfrom scaled import {name}\n"
+        f"print(json.dumps([float({name}(1)), len(_cache.compiled) > 0]))"
+    )
+    said = [run(program, NUMBA_CACHE_DIR=cold, K=k) for k in "2323"]
+    assert said == [[2, True], [3, True], [2, False], [3, False]]
+
+
+def test_code_from_exec_is_not_kept(cold: Path, tmp_path: Path) -> None:
+    """Its module has a source file, which says nothing of it."""
+    text = (
+        "import os\nfrom simdl import njit\nhere = {'njit': njit, '__name__': __name__}\n"
+        "exec('@njit\\ndef made(x):\\n    return x + ' + os.environ['K'], here)\n"
+        "made = here['made']\n@njit\ndef caller(x):\n    return made(x)\n"
+    )
+    (tmp_path / "executed.py").write_text(text, encoding="utf-8")
+    program = (
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
+        "import json\nfrom executed import made, caller\nprint(json.dumps([made(1), caller(1)]))"
+    )
+    assert [run(program, NUMBA_CACHE_DIR=cold, K=k) for k in "23"] == [[3, 3], [4, 4]]
+    assert not [file for file in files(cold) if ".made-" in file.name]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -74,7 +75,7 @@ def test_a_users_own_scenario_from_file_to_verdict(
     said = capsys.readouterr()
     (record,) = json.loads(said.out)
     assert (record["id"], record["verdict"], record["trials"]) == ("wide", "holds", 3)
-    assert record["command"] == "simdl run wider --quick"
+    assert shlex.split(record["command"]) == ["simdl", "run", scenario, "--quick"]
     assert json.loads((out / "wider.json").read_text(encoding="utf-8")) == [record]
     assert {p.name for p in out.glob("wider.*")} >= {"wider.png", "wider.svg", "wider.pdf"}
     assert "6 trials, 6 new" in said.err
@@ -92,11 +93,12 @@ def test_settings_make_a_run_of_their_own(
     assert run("run", scenario, *given, "--set", "widths=[2,8]", "--jobs", "1", "--json") == 0
     (record,) = json.loads(capsys.readouterr().out)
     assert record["trials"] == 2
-    assert record["command"].endswith(
-        "--quick --set steps=7 --set widths=[2, 8] --seed 5 --seeds 2"
-    )
-    (folder,) = (out / "custom").iterdir()
-    assert folder.name.startswith("wider-")
+    words = shlex.split(record["command"])
+    wanted = ["--set", "steps=7", "--set", "widths=[2, 8]", "--seed", "5", "--seeds", "2"]
+    assert words == ["simdl", "run", scenario, "--quick", *wanted]
+    assert run(*words[1:], "--out", out) == 0  # the recorded command runs, and trains nothing
+    assert "4 trials, 0 new" in capsys.readouterr().err
+    (folder,) = (out / "custom").glob("wider-*")
     assert (folder / "wider.png").is_file() and not (out / "wider.png").exists()
 
 
@@ -204,6 +206,60 @@ def test_failed_trials_are_exit_4(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "planted" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "parts"),
+    [
+        ('"wide", verdict', '"wide", verdicts', ("wider.py:", "in claims()", "NameError")),
+        ("plt.subplots()", "plt.subplot(0)", ("wider.py:", "in figures()")),
+        ("    base = {", "    1 / 0\n    base = {", ("in sweeps()", "ZeroDivisionError")),
+        ("class Settings", "1 / 0\nclass Settings", ("wider.py:", "cannot be imported")),
+    ],
+)
+def test_a_fault_of_the_users_own_file_is_told_by_its_line(
+    before: str, after: str, parts: tuple[str, ...], tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    path = tmp_path / "wider.py"
+    assert before in SCENARIO
+    path.write_text(SCENARIO.replace(before, after), encoding="utf-8")
+    assert run("run", path, "--quick", "--out", tmp_path / "figures") == 2
+    said = capsys.readouterr().err
+    assert "Traceback" not in said
+    for part in parts:
+        assert part in said
+
+
+def test_a_scenario_needs_no_texts_of_ours(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = SCENARIO.replace(
+        'statement="The wider network has the lower loss.", source="a test"', ""
+    )
+    path = tmp_path / "silent.py"
+    path.write_text(text, encoding="utf-8")
+    assert run("run", path, "--quick", "--out", tmp_path / "figures", "--json") == 0
+    (record,) = json.loads(capsys.readouterr().out)
+    assert record["statement"] == "wide"
+
+
+@pytest.mark.parametrize("name", ["json", "vanishing_gradients", "numpy"])
+def test_a_scenario_may_not_take_another_modules_name(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / f"{name}.py"
+    path.write_text(SCENARIO, encoding="utf-8")
+    assert run("run", path, "--quick", "--out", tmp_path / "figures") == 2
+    assert "choose another" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("given", ["widths=[2,8]", "widths=(2,8)", "widths=2,8"])
+def test_a_list_may_be_written_as_people_do(
+    given: str, scenario: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "figures"
+    assert run("run", scenario, "--dry-run", "--quick", "--out", out, "--set", given) == 0
+
+
 def test_a_fault_of_ours_is_exit_1(
     scenario: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -239,4 +295,4 @@ def test_a_scenario_is_a_script_too(tmp_path: Path) -> None:
         [sys.executable, script, "--quick", "--dry-run"],
         cwd=tmp_path, capture_output=True, text=True, check=True,
     )  # fmt: skip
-    assert "vanishing_gradients: birth: 90 trials, 90 to train" in done.stdout
+    assert "vanishing_gradients: birth: 120 trials, 120 to train" in done.stdout

@@ -99,6 +99,16 @@ def test_the_same_nets_are_healthy_without_the_mark(name: str) -> None:
     assert result.steps == 15
 
 
+def test_the_sum_behind_a_branch_belongs_to_the_residual_layer() -> None:
+    """Both summands are within float32, 2e38 each, and their sum is not."""
+    data = simdl.Data(train=(np.full((4, 2), 2e38), np.zeros(4, int)))
+    for branch in ([L.Identity(), L.ReLU()], [L.Residual([dense()]), L.ReLU()]):
+        net = simdl.Network((2,), [L.Identity(), L.Residual(branch), BLIND], init="zeros")
+        result = simdl.train(net, data, batch_size=BATCH, epochs=1)
+        assert result.divergence == {"step": 0, "layer": "1", "cause": "activations"}
+        assert "layer 1 (Residual)" in result.reason
+
+
 @pytest.mark.parametrize("alpha", [1.0, -1.0, 0.0])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_inf_of_either_sign_and_nan(alpha: float, dtype: str) -> None:
@@ -153,6 +163,16 @@ def test_history_of_a_diverged_run() -> None:
     assert np.isfinite(measured.sel(layer="0")[:-1]).all()
     assert not np.isfinite(measured.sel(layer="0", step=step))
     assert result.history.epoch[-1] == step / 5
+
+
+@pytest.mark.parametrize("every", [1, 2])
+def test_one_record_a_step(every: int) -> None:
+    """A run that ends where it was just measured: the record is not there twice."""
+    layers, settings, _, _ = PLANTED["gradient only"]
+    result = run(layers, probes=[simdl.Probe("loss", every)], **settings)
+    steps = [*range(0, result.steps, every), result.steps]
+    assert result.history.step.values.tolist() == steps
+    assert result.history.train_loss[-1].item() == result.metrics["train_loss"]
 
 
 def test_one_diverging_seed_leaves_its_neighbours_alone() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import Any
 
 import cases
@@ -11,6 +13,7 @@ import pytest
 from cases import DTYPES, LOSSES, NETWORKS, names
 
 import simdl
+from simdl.engine.program import KEPT_LAYOUTS
 from simdl.parameters import Parameters
 
 STEP = 6e-6
@@ -195,6 +198,20 @@ def test_parameters_are_views_of_one_flat_vector() -> None:
     params["3.bias"] = np.full(3, 2.0)
     assert np.shares_memory(params["3.weight"], params.flat) and params.flat[-1] == 2
     assert not np.array_equal(simdl.forward(net, params, np.ones((1, 2, 3))), before)
+
+
+def test_layouts_go_with_their_program() -> None:
+    """Layouts are kept for batches to come, but only so many, and not beyond the network."""
+    net = simdl.Network((4,), cases.build((("Dense", 3),)))
+    params, program = net.init(0), net.program
+    assert program.layout(5) is program.layout(5)
+    for rows in range(1, 40):
+        simdl.forward(net, params, np.ones((rows, 4)), training=True)
+    assert len(program._layouts) <= KEPT_LAYOUTS
+    gone = weakref.ref(program)
+    del net, params, program
+    gc.collect()
+    assert gone() is None
 
 
 @pytest.mark.parametrize("case", cases.INITIALIZERS, ids=names(cases.INITIALIZERS))

@@ -102,6 +102,21 @@ def test_divergence_is_data() -> None:
     assert (runs.steps.sel({"optimizer.lr": 1e38}) < runs.steps.sel({"optimizer.lr": 0.1})).all()
 
 
+@pytest.mark.parametrize("every", [1, 2, "epoch"])
+def test_history_with_a_diverging_arm(every: Any) -> None:
+    """It is joined by step, and has a record a step, wherever the run ended."""
+    training = {"epochs": 40, "batch_size": 16}
+    base = BASE | {"optimizer": {"name": "SGD"}, "training": training}
+    base |= {"probes": {"names": ["loss"], "every": every}}
+    runs = Sweep(base, {"optimizer.lr": [0.1, 1e38]}, seeds=3, record=["train_loss"]).run()
+    assert runs.diverged.values.tolist() == [[False] * 3, [True] * 3]
+    (axis,) = set(runs.train_loss.dims) & {"step", "epoch"}
+    assert runs[axis].to_index().is_unique and np.isfinite(runs.train_loss[0]).any()
+    if every == 1:
+        assert runs.step.values.tolist() == list(range(121))
+        assert np.isfinite(runs.train_loss[0]).all()
+
+
 def test_public_name() -> None:
     assert simdl.Sweep is Sweep
 

@@ -32,6 +32,29 @@ def save_below_a_file(folder: Path) -> None:
     train().save(folder / "file" / "run")
 
 
+def flat(steps: int = 1) -> np.ndarray:
+    """Initial parameters of `net()`, once a column."""
+    return np.repeat(net().init(0).flat[:, None], steps, axis=1)
+
+
+def update(chosen: Any = None, params: Any = None, grads: Any = None, **settings: Any) -> Any:
+    """One step; what is not given is right."""
+    start = net().init(0)
+    state = settings.pop("state", None)
+    chosen = chosen or O.Adam()
+    return chosen.update(
+        start if params is None else params, start if grads is None else grads,
+        chosen.init(start) if state is None else state, **settings,
+    )  # fmt: skip
+
+
+def spoiled(flat: np.ndarray) -> Any:
+    """Parameters whose vector was replaced behind their back."""
+    params = net().init(0)
+    params.flat = flat
+    return params
+
+
 Action = Callable[[], Any]
 NETWORKS: dict[str, tuple[Action, list[str]]] = {
     "unknown layer": (lambda: net("Dense"), ["layers.0", "'Dense'", "such as Dense(10)"]),
@@ -68,7 +91,7 @@ NETWORKS: dict[str, tuple[Action, list[str]]] = {
         lambda: simdl.Network((0,), [L.Dense(3)]), ["Network.input_shape.0", "0", "equal to 1"],
     ),
     "input shape as a number": (
-        lambda: simdl.Network(5, [L.Dense(3)]), ["Network.input_shape", "5", "tuple"],
+        lambda: simdl.Network(5, [L.Dense(3)]), ["Network.input_shape", "5", "list"],
     ),
     "wrong dtype": (lambda: net(dtype="float16"), ["Network.dtype", "'float16'", "'float32'"]),
     "unknown init": (lambda: net(init="he_nromal"), ["init", "'he_nromal'", "'he_normal'"]),
@@ -219,6 +242,80 @@ DATA_CASES: dict[str, tuple[Action, list[str]]] = {
         lambda: O.SGD().update(net().init(0), net(L.Dense(3)).init(0), O.SGD().init(net().init(0))),
         ["grads", "18", "66"],
     ),
+    "update with another optimizer's state": (
+        lambda: update(state=O.SGD(lr=0.1).init(net().init(0))),
+        ["state.slots", "(0, 66)", "(2, 66) of float32", "Adam.init"],
+    ),
+    "update with the state of another net": (
+        lambda: update(state=O.Adam().init(net(L.Dense(3)).init(0))), ["state.slots", "(2, 18)"],
+    ),
+    "update with a state of another precision": (
+        lambda: update(state=O.State(np.zeros((2, 66)))), ["state.slots", "float64", "float32"],
+    ),
+    "update with slots that are no array": (
+        lambda: update(state=O.State([0.0])), ["state.slots", "list", "Adam.init"],
+    ),
+    "update with an array for a state": (
+        lambda: update(state=np.zeros((2, 66))), ["state", "ndarray", "Adam.init"],
+    ),
+    "update at a negative step": (
+        lambda: update(state=O.State(np.zeros((2, 66), np.float32), -1)), ["state.t", "-1"],
+    ),
+    "update of a dictionary": (
+        lambda: update(params=dict(net().init(0))), ["params", "dict", "net.init"],
+    ),
+    "update by a plain vector": (
+        lambda: update(grads=net().init(0).flat), ["grads", "ndarray", "net.init"],
+    ),
+    "update by a column": (
+        lambda: update(grads=spoiled(flat(9)[:, 4])), ["grads.flat", "without gaps"],
+    ),
+    "update at a negative rate": (lambda: update(lr=-0.1), ["lr", "-0.1", "0 or more"]),
+    "update at a rate of NaN": (lambda: update(lr=np.nan), ["lr", "nan", "finite"]),
+    "update at a rate as text": (lambda: update(lr="0.1"), ["lr", "'0.1'", "number"]),
+    "flat vector too short": (lambda: net().wrap(flat()[:9, 0]), ["flat", "(9,)", "(66,)"]),
+    "flat vector too long": (
+        lambda: net().wrap(np.zeros(99, np.float32)), ["flat", "(99,)", "(66,)"],
+    ),
+    "flat vector as a matrix": (lambda: net().wrap(flat()), ["flat", "(66, 1)", "(66,)"]),
+    "flat vector of whole numbers": (
+        lambda: net().init(0).like(np.zeros(66, int)), ["flat", "int64", "float32 or float64"],
+    ),
+    "flat vector of another length": (
+        lambda: net().init(0).like(flat()[1:, 0]), ["flat", "(65,)", "(66,)"],
+    ),
+    "flat vector of another precision": (
+        lambda: net().wrap(np.zeros(66)), ["flat", "float64", "must be float32"],
+    ),
+    "forward with a column": (
+        lambda: simdl.forward(net(), spoiled(flat(9)[:, 4]), X), ["params.flat", "without gaps"],
+    ),
+    "forward with a broadcast number": (
+        lambda: simdl.forward(net(), spoiled(np.broadcast_to(np.float32(1), 66)), X),
+        ["params.flat", "without gaps"],
+    ),
+    "forward with a dictionary": (
+        lambda: simdl.forward(net(), dict(net().init(0)), X), ["params", "dict", "net.init"],
+    ),
+    "training pass with a dictionary": (
+        lambda: simdl.forward(net(), dict(net().init(0)), X, training=True), ["params", "dict"],
+    ),
+    "forward with x before the parameters": (
+        lambda: simdl.forward(net(), X, net().init(0)), ["params", "ndarray", "net.init"],
+    ),
+    "gradient with the parameters first": (
+        lambda: simdl.value_and_grad(net().init(0), net(), X, T), ["net", "Parameters", "Network"],
+    ),
+    "pull back with x before the parameters": (
+        lambda: simdl.vjp(net(), X, net().init(0), X), ["params", "ndarray", "net.init"],
+    ),
+    "forward of ragged rows": (
+        lambda: simdl.forward(net(), net().init(0), [[1.0], [1.0, 2.0]]), ["x", "list", "numbers"],
+    ),
+    "text for a cotangent": (
+        lambda: simdl.vjp(net(), net().init(0), X, np.full((37, 3), "1")),
+        ["cotangent", "<U1", "numbers"],
+    ),
     "no saved result": (lambda: simdl.load("nowhere"), ["nowhere", "no saved result"]),
 }  # fmt: skip
 CASES = NETWORKS | SETTINGS | DATA_CASES
@@ -261,6 +358,25 @@ def test_wrong_parameter_shape() -> None:
     params = net().init(0)
     with pytest.raises(simdl.InputError, match=r"'0.weight': shape \(7, 5\): must be \(5, 7\)"):
         params["0.weight"] = np.zeros((7, 5))
+
+
+def test_vectors_that_compiled_code_cannot_read_are_copied() -> None:
+    """Columns, broadcast numbers, read-only memory: the parameters are right, and writable."""
+    right, many = net().init(0), flat(9)
+    many[:, :4] = np.nan  # what a pass that knows no strides would run into
+    fixed = right.flat.copy()
+    fixed.flags.writeable = False
+    for wrap in (net().wrap, right.like):
+        for given in (many[:, 4], fixed, flat()[::-1][::-1, 0]):
+            params = wrap(given)
+            params.check_dense("params")
+            assert np.array_equal(simdl.forward(net(), params, X), simdl.forward(net(), right, X))
+            params["0.weight"][0, 0] += 1
+            assert params.flat[0] == params["0.weight"][0, 0]
+        assert np.array_equal(wrap(np.broadcast_to(np.float32(2), 66)).flat, np.full(66, 2.0))
+        own = right.flat.copy()
+        assert wrap(own).flat is own
+    assert np.array_equal(fixed, right.flat) and np.array_equal(many[:, 4], right.flat)
 
 
 def test_right_input_passes() -> None:

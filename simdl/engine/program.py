@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,7 @@ from simdl.engine.records import (
 )
 
 EVALUATION_ROWS = 128  # fixed, so that a sample's output does not depend on its company
+KEPT_LAYOUTS = 8  # of a program, for calls with batches of ever other sizes
 
 
 @dataclass(frozen=True)
@@ -91,10 +92,20 @@ class Program:
         self.layer_outputs: dict[str, Value] = {}  # path -> output
         self._sizes: list[int] = []
         self._ops: list[dict[str, Any]] = []
+        self._lowering: list[int] = []  # leaves being lowered, the innermost last
+        self._layouts: dict[tuple[int, bool], Layout] = {}
         self.input = self.value(input_shape)
         self.output = self.input
 
     # --- building -------------------------------------------------------------------------------
+
+    @contextmanager
+    def layer(self, path: str, name: str) -> Iterator[None]:
+        """Within the block ops belong to the layer at `path`, unless to one inside it."""
+        self.leaves.append((path, name))
+        self._lowering.append(len(self.leaves) - 1)
+        yield
+        self._lowering.pop()
 
     def value(self, shape: tuple[int, ...]) -> Value:
         """Reserve a slot for an output of `shape` a sample."""
@@ -121,12 +132,12 @@ class Program:
         init: Any = None,
         alpha: float = 0.0,
     ) -> None:
-        """Append an op that reads `x` and writes `y`; it belongs to the newest leaf."""
+        """Append an op that reads `x` and writes `y`, for the layer that is being lowered."""
         signature = op_signature(self.dtype)
         entry: dict[str, Any] = {
             "forward": address(forward, signature),
             "backward": address(backward, signature),
-            "layer": len(self.leaves) - 1,
+            "layer": self._lowering[-1],
             "n_in": x.size,
             "n_out": y.size,
             "alpha": alpha,
@@ -166,7 +177,6 @@ class Program:
         """Index of the first op of the layer at `path`."""
         return next(i for i in self.find(field) if self.leaf(i)[0] == path)
 
-    @functools.lru_cache(maxsize=8)  # noqa: B019  a program lives as long as its network
     def layout(self, rows: int, to_input: bool = False) -> Layout:
         """Lay the program out for batches of at most `rows` samples.
 
@@ -175,6 +185,16 @@ class Program:
         rows : samples the arena has room for
         to_input : bring gradients back to the input, too; training does without
         """
+        key = (rows, to_input)
+        found = self._layouts.get(key)  # threads may share a program: one look, no second
+        if found is None:
+            found = self._lay_out(rows, to_input)
+            if len(self._layouts) >= KEPT_LAYOUTS:
+                self._layouts.clear()
+            self._layouts[key] = found
+        return found
+
+    def _lay_out(self, rows: int, to_input: bool) -> Layout:
         step = 64 // np.dtype(self.dtype).itemsize
         offsets, size = [], 0
         for width in self._sizes:

@@ -91,7 +91,7 @@ def lower_stack(layers: tuple[Any, ...], program: Program, path: str, x: Value) 
     """Lower `layers` one after the other; each one's output is kept under its path."""
     for i, layer in enumerate(layers):
         inner = f"{path}.{i}" if path else str(i)
-        program.leaves.append((inner, type(layer).__name__))
-        x = layer.lower(program, inner, x)
+        with program.layer(inner, type(layer).__name__):
+            x = layer.lower(program, inner, x)
         program.layer_outputs[inner] = x
     return x

@@ -74,11 +74,21 @@ def level(axes: Axes, y: float, label: str = "") -> None:
         axes.annotate(label, (0.98, y), fontsize=8, **place)
 
 
-def legend(figure: Figure, axes: Axes, *, theory: bool = False) -> None:
-    """Put the legend of one panel below the whole figure, with theory's dashed line if asked."""
+def legend(figure: Figure, axes: Axes, *, theory: bool = False, bands: int = 0) -> None:
+    """Put the legend of one panel below the whole figure.
+
+    Parameters
+    ----------
+    theory : add theory's dashed line
+    bands : add what a band means, for that many replicates
+    """
     from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
 
     handles, labels = axes.get_legend_handles_labels()
+    if bands > 1:
+        handles.append(Patch(color=style.BLACK, alpha=0.18, linewidth=0))
+        labels.append(f"lowest to highest of {bands} seeds")
     if theory:
         handles, labels = [*handles, Line2D([], [], **style.THEORY)], [*labels, "theory"]
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))

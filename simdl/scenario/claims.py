@@ -144,6 +144,8 @@ def record(
     """
     found = claim.judgement
     statement, source, unexpected = claim.statement, claim.source, None
+    if scenario not in texts.load():  # a user's own, which need not state every claim
+        statement, source = statement or claim.id, source or "not stated"
     if not (statement and source):
         said = texts.claim(scenario, claim.id, language)
         statement, source = statement or said.statement, source or said.source

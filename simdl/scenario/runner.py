@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 import math
 import os
+import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,11 +20,13 @@ from simdl._sources import digest
 from simdl.errors import InputError, StorageError
 from simdl.plot import style
 from simdl.scenario import texts
-from simdl.scenario.catalogue import find
+from simdl.scenario.catalogue import find, is_own, place, told
 from simdl.scenario.claims import contrary, record
 from simdl.scenario.settings import Settings
+from simdl.sweep import Progress
 
 FIGURES = Path("figures")
+Watch = Callable[[Progress], None]
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,7 @@ class Run:
     """
 
     def __init__(self, name: str, request: Request) -> None:
+        self.asked = name
         self.module: ModuleType = find(name)
         self.name = self.module.__name__.rpartition(".")[2]
         self.request = request
@@ -96,9 +101,14 @@ class Run:
     @property
     def command(self) -> str:
         """The command that gives these verdicts again."""
-        mode = "" if self.request.mode == "default" else f" --{self.request.mode}"
-        extra = "".join(_option(key, value) for key, value in self.request.given.items())
-        return f"simdl run {self.name}{mode}{extra}"
+        name = self.asked if is_own(self.module) else self.name
+        words = ["simdl", "run", name]
+        words += [] if self.request.mode == "default" else [f"--{self.request.mode}"]
+        for key, value in self.request.given.items():
+            setting = value if isinstance(value, str) else json.dumps(value)
+            plain = key in ("seed", "seeds")
+            words += [f"--{key}", setting] if plain else ["--set", f"{key}={setting}"]
+        return shlex.join(words)
 
     def trials(self) -> dict[str, tuple[int, int]]:
         """For each sweep: trials in all, and those that the store does not have."""
@@ -109,22 +119,36 @@ class Run:
 
     @cached_property
     def _sweeps(self) -> dict[str, Any]:
-        return dict(self.module.sweeps(self.settings))
+        return dict(self._asked("sweeps", self.settings))
 
-    def execute(self, say: Callable[[str], None] = lambda line: None) -> list[dict[str, Any]]:
+    def _asked(self, part: str, *given: Any) -> Any:
+        """Call a part of the scenario; what a user's own file gets wrong is told by its line."""
+        try:
+            return getattr(self.module, part)(*given)
+        except InputError:
+            raise
+        except Exception as error:
+            if not is_own(self.module):
+                raise
+            raise InputError(f"{place(error, self.module)}: in {part}(): {told(error)}") from error
+
+    def execute(
+        self, say: Callable[[str], None] = lambda line: None, watch: Watch | None = None
+    ) -> list[dict[str, Any]]:
         """Train, judge, draw; return the verdicts' records.
 
         Parameters
         ----------
-        say : receives progress, a line at a time
+        say : receives what is done, a line at a time
+        watch : receives each sweep's progress
         """
         start = time.perf_counter()
-        results = self.results(say)
+        results = self.results(say, watch)
         trained = sum(int(found.attrs["trained"]) for found in results.values())
         seconds = sum(float(found.attrs["seconds"]) for found in results.values())
         records = [
             record(self.name, claim, seconds=round(seconds, 2), command=self.command)
-            for claim in self.module.claims(results, self.settings)
+            for claim in self._asked("claims", results, self.settings)
         ]
         wanted = self._wanted(records)
         if trained or not self._current(wanted):
@@ -133,14 +157,15 @@ class Run:
         say(f"{self.name}: done after {time.perf_counter() - start:.1f} s")
         return records
 
-    def results(self, say: Callable[[str], None] = lambda line: None) -> dict[str, Any]:
+    def results(
+        self, say: Callable[[str], None] = lambda line: None, watch: Watch | None = None
+    ) -> dict[str, Any]:
         """Train what the store does not have; return a dataset a sweep."""
-        if self.request.fresh:
-            self.store.unlink(missing_ok=True)
         self._prepare()
         results = {}
         for key, sweep in self._sweeps.items():
-            results[key] = found = sweep.run(store=self.store, jobs=self.request.jobs)
+            found = sweep.run(store=self.store, jobs=self.request.jobs, progress=watch)
+            results[key] = found
             say(f"{self.name}: {key}: {found.attrs['trials']} trials, {found.attrs['trained']} new")
         return results
 
@@ -148,6 +173,9 @@ class Run:
         try:
             for folder in (self._cache, self._stored):
                 folder.mkdir(parents=True, exist_ok=True)
+            if self.request.fresh:
+                for file in self._stored.glob(f"{self.store.name}*"):  # its journal too
+                    file.unlink()
         except OSError as error:
             reason = error.strerror or error
             raise StorageError(f"--out {self.request.out}: cannot be written: {reason}") from None
@@ -177,7 +205,7 @@ class Run:
 
         written: list[Path] = []
         with style.style():
-            drawn = self.module.figures(results, self.settings)
+            drawn = self._asked("figures", results, self.settings)
             for part, figure in drawn.items():
                 stem = self.name if len(drawn) == 1 else f"{self.name}-{part}"
                 title = texts.text(f"{self.name}.title") if _has_texts(self.name) else self.name
@@ -195,12 +223,6 @@ def _has_texts(scenario: str) -> bool:
     except LookupError:
         return False
     return True
-
-
-def _option(key: str, value: Any) -> str:
-    if key in ("seed", "seeds"):
-        return f" --{key} {value}"
-    return f" --set {key}={json.dumps(value)}"
 
 
 def _file_digest(path: Path) -> str:
@@ -236,23 +258,37 @@ def assemble(out: Path, scenarios: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def summary(records: Sequence[Mapping[str, Any]], quick: bool) -> list[str]:
-    """Lines that show every verdict, contrary ones loudly."""
-    lines = []
+    """Lines that show every verdict beside what is expected, and how many are as expected."""
+    lines = [f"   {'claim':<20} {'expected':<10} {'verdict':<13} measured [interval]"]
     for r in records:
-        mark = "!!" if contrary(r, quick) else "ok"
+        as_expected = r["verdict"] == r["expected"]
+        mark = "ok" if as_expected else "!!" if contrary(r, quick) else "??"
         low, high = (_short(v) for v in r["interval"])
         told = f"{_short(r['measured'])} [{low}, {high}]"
-        against = "" if r["reference"] is None else f" against {_short(r['reference'])}"
-        lines.append(f"{mark} {r['id']:<20} {r['verdict']:<12} {told}{against}")
-    return lines
+        against = "" if r["reference"] is None else f", reference {_short(r['reference'])}"
+        if r["tolerance"]:
+            against += f", tolerance {_short(r['tolerance'])}"
+        lines.append(f"{mark} {r['id']:<20} {r['expected']:<10} {r['verdict']:<13} {told}{against}")
+    count = sum(r["verdict"] == r["expected"] for r in records)
+    return [*lines, f"{count} of {len(records)} verdicts are as expected"]
 
 
 def _short(value: float | None) -> str:
     return "-" if value is None or not math.isfinite(value) else f"{value:.4g}"
 
 
+def _value(text: str) -> Any:
+    """A setting's value: JSON, a Python literal such as (2, 5) or 2,5, else the text itself."""
+    for read in (json.loads, ast.literal_eval):
+        try:
+            return read(text)
+        except (ValueError, SyntaxError):
+            continue
+    return text
+
+
 def parse_settings(pairs: Sequence[str]) -> dict[str, Any]:
-    """Return settings from ``KEY=VALUE`` strings; a value is JSON where it can be read as such.
+    """Return settings from ``KEY=VALUE`` strings.
 
     Raises
     ------
@@ -266,10 +302,7 @@ def parse_settings(pairs: Sequence[str]) -> dict[str, Any]:
         if not equals or not key:
             problems.append(f"--set {pair}: must be KEY=VALUE")
             continue
-        try:
-            made[key] = json.loads(value)
-        except ValueError:
-            made[key] = value
+        made[key] = _value(value)
     if problems:
         raise InputError(*problems)
     return made

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from simdl.errors import InputError, suggest
-from simdl.scenario.intervals import LEVEL, QUICK_LEVEL
+from simdl.scenario.intervals import LEVEL, MIN_REPLICATES, QUICK_LEVEL
 from simdl.spec import describe
 
 
@@ -23,7 +23,7 @@ class Settings(BaseModel):
     FULL: ClassVar[Mapping[str, Any]] = {}
 
     seed: Annotated[
-        int, Field(ge=0, lt=2**31, description="base seed: replicates count up from it")
+        int, Field(ge=0, lt=2**31 - 10_000, description="base seed: replicates count up from it")
     ] = 0
     seeds: Annotated[int, Field(ge=2, le=10_000, description="replicates of every claim")] = 16
     level: Annotated[float, Field(ge=QUICK_LEVEL, lt=1, description="confidence of intervals")] = (
@@ -57,7 +57,15 @@ class Settings(BaseModel):
         try:
             made = cls(**(dict(values) | {k: v for k, v in given.items() if k in known}))
         except ValidationError as error:
-            raise InputError(*unknown, *describe(error, "--set", known)) from None
+            wrong = [f"--set {line}" for line in describe(error, "", known)]
+            for key in ("seed", "seeds"):
+                wrong = [line.replace(f"--set {key}:", f"--{key}:", 1) for line in wrong]
+            raise InputError(*unknown, *wrong) from None
         if unknown:
             raise InputError(*unknown)
+        if made.level >= LEVEL and made.seeds < MIN_REPLICATES:
+            raise InputError(
+                f"--seeds: {made.seeds}: must be at least {MIN_REPLICATES} for verdicts at level "
+                f"{LEVEL}; fewer are enough with --quick"
+            )
         return made

@@ -8,6 +8,7 @@ import xarray
 from simdl.scenario.settings import Settings
 
 RATE = "optimizer.lr"
+CAP = 100.0  # loss that a diverged run scores, nats: far above guessing
 
 
 def tuned(arm: xarray.Dataset, settings: Settings) -> xarray.Dataset:
@@ -16,9 +17,9 @@ def tuned(arm: xarray.Dataset, settings: Settings) -> xarray.Dataset:
     Parameters
     ----------
     arm : over ``optimizer.lr`` and ``seed``, pilots and replicates; a loss that is not finite (a
-        run that diverged) counts as worse than any other
+        run that diverged) scores CAP
     """
     pilots = arm["validation_loss"].sel(seed=settings.pilots)
-    finite = pilots.where(np.isfinite(pilots), np.inf)
+    finite = pilots.where(np.isfinite(pilots), CAP).clip(max=CAP)
     best = int(finite.mean("seed").argmin(RATE))
     return arm.isel({RATE: best}).sel(seed=settings.replicates)
