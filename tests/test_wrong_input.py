@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from wrong_calls import CALLS, RNG, Action, T, X, flat, net
 
 import simdl
 from simdl import layers as L
 from simdl import optimizers as O
 
-RNG = np.random.default_rng(0)
-X, T = RNG.normal(size=(37, 5)), RNG.integers(0, 3, 37)
 HOLED = np.where(np.arange(185).reshape(37, 5) == 41, np.nan, X)  # row 8, column 1
 DATA = simdl.Data(train=(X, T), validation=(X[:9], T[:9]))
-
-
-def net(*layers: Any, **settings: Any) -> simdl.Network:
-    return simdl.Network((5,), list(layers or (L.Dense(7), L.Tanh(), L.Dense(3))), **settings)
 
 
 def train(data: Any = DATA, on: Any = None, **settings: Any) -> simdl.Result:
@@ -32,30 +26,6 @@ def save_below_a_file(folder: Path) -> None:
     train().save(folder / "file" / "run")
 
 
-def flat(steps: int = 1) -> np.ndarray:
-    """Initial parameters of `net()`, once a column."""
-    return np.repeat(net().init(0).flat[:, None], steps, axis=1)
-
-
-def update(chosen: Any = None, params: Any = None, grads: Any = None, **settings: Any) -> Any:
-    """One step; what is not given is right."""
-    start = net().init(0)
-    state = settings.pop("state", None)
-    chosen = chosen or O.Adam()
-    return chosen.update(
-        start if params is None else params, start if grads is None else grads,
-        chosen.init(start) if state is None else state, **settings,
-    )  # fmt: skip
-
-
-def spoiled(flat: np.ndarray) -> Any:
-    """Parameters whose vector was replaced behind their back."""
-    params = net().init(0)
-    params.flat = flat
-    return params
-
-
-Action = Callable[[], Any]
 NETWORKS: dict[str, tuple[Action, list[str]]] = {
     "unknown layer": (lambda: net("Dense"), ["layers.0", "'Dense'", "such as Dense(10)"]),
     "a class for a layer": (
@@ -212,113 +182,9 @@ DATA_CASES: dict[str, tuple[Action, list[str]]] = {
         ),
         ["network", "(5, 2)", "must be flat"],
     ),
-    "forward of another shape": (
-        lambda: simdl.forward(net(), net().init(0), X[:, :3]), ["x", "(37, 3)", "(n, 5)"],
-    ),
-    "forward of no samples": (
-        lambda: simdl.forward(net(), net().init(0), X[:0]), ["x", "at least one"],
-    ),
-    "forward of text": (
-        lambda: simdl.forward(net(), net().init(0), np.full((2, 5), "a")), ["x", "<U1", "numbers"],
-    ),
-    "forward with another net's parameters": (
-        lambda: simdl.forward(net(), net(L.Dense(3)).init(0), X), ["params", "18", "66"],
-    ),
-    "forward with another precision": (
-        lambda: simdl.forward(net(), net(dtype="float64").init(0), X),
-        ["params", "float64", "float32"],
-    ),
-    "gradient with too few targets": (
-        lambda: simdl.value_and_grad(net(), net().init(0), X, T[:3]),
-        ["t", "3 targets", "must be 37"],
-    ),
-    "cotangent of another shape": (
-        lambda: simdl.vjp(net(), net().init(0), X, X), ["cotangent", "(37, 5)", "(37, 3)"],
-    ),
-    "unknown parameter": (
-        lambda: net().init(0)["0.wieght"], ["'0.wieght'", "did you mean '0.weight'?"],
-    ),
-    "update with another net's gradient": (
-        lambda: O.SGD().update(net().init(0), net(L.Dense(3)).init(0), O.SGD().init(net().init(0))),
-        ["grads", "18", "66"],
-    ),
-    "update with another optimizer's state": (
-        lambda: update(state=O.SGD(lr=0.1).init(net().init(0))),
-        ["state.slots", "(0, 66)", "(2, 66) of float32", "Adam.init"],
-    ),
-    "update with the state of another net": (
-        lambda: update(state=O.Adam().init(net(L.Dense(3)).init(0))), ["state.slots", "(2, 18)"],
-    ),
-    "update with a state of another precision": (
-        lambda: update(state=O.State(np.zeros((2, 66)))), ["state.slots", "float64", "float32"],
-    ),
-    "update with slots that are no array": (
-        lambda: update(state=O.State([0.0])), ["state.slots", "list", "Adam.init"],
-    ),
-    "update with an array for a state": (
-        lambda: update(state=np.zeros((2, 66))), ["state", "ndarray", "Adam.init"],
-    ),
-    "update at a negative step": (
-        lambda: update(state=O.State(np.zeros((2, 66), np.float32), -1)), ["state.t", "-1"],
-    ),
-    "update of a dictionary": (
-        lambda: update(params=dict(net().init(0))), ["params", "dict", "net.init"],
-    ),
-    "update by a plain vector": (
-        lambda: update(grads=net().init(0).flat), ["grads", "ndarray", "net.init"],
-    ),
-    "update by a column": (
-        lambda: update(grads=spoiled(flat(9)[:, 4])), ["grads.flat", "without gaps"],
-    ),
-    "update at a negative rate": (lambda: update(lr=-0.1), ["lr", "-0.1", "0 or more"]),
-    "update at a rate of NaN": (lambda: update(lr=np.nan), ["lr", "nan", "finite"]),
-    "update at a rate as text": (lambda: update(lr="0.1"), ["lr", "'0.1'", "number"]),
-    "flat vector too short": (lambda: net().wrap(flat()[:9, 0]), ["flat", "(9,)", "(66,)"]),
-    "flat vector too long": (
-        lambda: net().wrap(np.zeros(99, np.float32)), ["flat", "(99,)", "(66,)"],
-    ),
-    "flat vector as a matrix": (lambda: net().wrap(flat()), ["flat", "(66, 1)", "(66,)"]),
-    "flat vector of whole numbers": (
-        lambda: net().init(0).like(np.zeros(66, int)), ["flat", "int64", "float32 or float64"],
-    ),
-    "flat vector of another length": (
-        lambda: net().init(0).like(flat()[1:, 0]), ["flat", "(65,)", "(66,)"],
-    ),
-    "flat vector of another precision": (
-        lambda: net().wrap(np.zeros(66)), ["flat", "float64", "must be float32"],
-    ),
-    "forward with a column": (
-        lambda: simdl.forward(net(), spoiled(flat(9)[:, 4]), X), ["params.flat", "without gaps"],
-    ),
-    "forward with a broadcast number": (
-        lambda: simdl.forward(net(), spoiled(np.broadcast_to(np.float32(1), 66)), X),
-        ["params.flat", "without gaps"],
-    ),
-    "forward with a dictionary": (
-        lambda: simdl.forward(net(), dict(net().init(0)), X), ["params", "dict", "net.init"],
-    ),
-    "training pass with a dictionary": (
-        lambda: simdl.forward(net(), dict(net().init(0)), X, training=True), ["params", "dict"],
-    ),
-    "forward with x before the parameters": (
-        lambda: simdl.forward(net(), X, net().init(0)), ["params", "ndarray", "net.init"],
-    ),
-    "gradient with the parameters first": (
-        lambda: simdl.value_and_grad(net().init(0), net(), X, T), ["net", "Parameters", "Network"],
-    ),
-    "pull back with x before the parameters": (
-        lambda: simdl.vjp(net(), X, net().init(0), X), ["params", "ndarray", "net.init"],
-    ),
-    "forward of ragged rows": (
-        lambda: simdl.forward(net(), net().init(0), [[1.0], [1.0, 2.0]]), ["x", "list", "numbers"],
-    ),
-    "text for a cotangent": (
-        lambda: simdl.vjp(net(), net().init(0), X, np.full((37, 3), "1")),
-        ["cotangent", "<U1", "numbers"],
-    ),
     "no saved result": (lambda: simdl.load("nowhere"), ["nowhere", "no saved result"]),
 }  # fmt: skip
-CASES = NETWORKS | SETTINGS | DATA_CASES
+CASES = NETWORKS | SETTINGS | DATA_CASES | CALLS
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -337,7 +203,7 @@ def test_wrong_input_is_said_clearly(name: str) -> None:
 
 
 def test_there_are_enough_cases() -> None:
-    assert len(CASES) == len(NETWORKS) + len(SETTINGS) + len(DATA_CASES) >= 25
+    assert len(CASES) == sum(map(len, (NETWORKS, SETTINGS, DATA_CASES, CALLS))) >= 25
 
 
 def test_all_problems_of_a_call_at_once() -> None:
