@@ -12,7 +12,7 @@ from PIL import Image
 
 HERE = Path(__file__).resolve().parent
 WIDTH = 900  # pixels: a README's column shows no more
-COLOURS = 128  # a palette: a tenth of the bytes, no visible difference in line figures
+COLOURS = 256  # a palette: a quarter of the bytes; its method keeps the colours of thin lines
 
 
 def shrink(source: Path, target: Path) -> None:
@@ -22,7 +22,9 @@ def shrink(source: Path, target: Path) -> None:
         small = picture.convert("RGB")
         if picture.width > WIDTH:
             small = small.resize(size, Image.Resampling.LANCZOS)
-        small.quantize(COLOURS, dither=Image.Dither.NONE).save(target, optimize=True)
+        small.quantize(COLOURS, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(
+            target, optimize=True
+        )
 
 
 def renew(figures: Path, gallery: Path) -> None:
