@@ -218,7 +218,19 @@ def test_count_correct(dtype: str) -> None:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("sizes", [(1, 1, 1), (1, 5, 3), (6, 1, 4), (9, 13, 1), (33, 20, 17)])
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        (1, 1, 1),
+        (1, 5, 3),
+        (6, 1, 4),
+        (9, 13, 1),
+        (33, 20, 17),
+        (97, 150, 80),
+        (20, 260, 250),
+        (3, 1000, 1001),  # in parts, whole, not transposed
+    ],
+)
 def test_dense(sizes: tuple[int, int, int], dtype: str) -> None:
     n, inside, outside = sizes
     rng = np.random.default_rng(7)
@@ -229,7 +241,7 @@ def test_dense(sizes: tuple[int, int, int], dtype: str) -> None:
     y, dw, db, dx = (np.full(a.shape, 7, dtype) for a in (dy, w, b, x))
     dense.dense_forward(y, x, w, b)
     dense.dense_backward_parameters(dw, db, dy, x)
-    dense.dense_backward_input(dx, dy, w)
+    dense.dense_backward_input(dx, dy, w, np.empty_like(w.T, order="C"))
     x, w, b, dy = (a.astype(float) for a in (x, w, b, dy))
     assert close(y, x @ w + b, 64)
     assert close(dw, x.T @ dy, 64) and close(db, dy.sum(axis=0), 64) and close(dx, dy @ w.T, 64)

@@ -63,11 +63,13 @@ class Layout:
     ops: Any
     offsets: tuple[int, ...]
     size: int
+    scratch: int
 
     def tensors(self, params: np.ndarray, grads: np.ndarray, buffers: np.ndarray) -> Tensors:
-        """Return the buffers of a run: the given ones and a fresh arena and deltas."""
+        """Return the buffers of a run: the given ones, and fresh arena, deltas and scratch."""
         arena, deltas = (aligned(self.size, params.dtype) for _ in range(2))
-        return Tensors(params, grads, buffers, arena, deltas)
+        scratch = aligned(self.scratch, params.dtype)
+        return Tensors(params, grads, buffers, arena, deltas, scratch)
 
     def view(self, buffer: np.ndarray, value: Value, rows: int | None = None) -> np.ndarray:
         """View `value` in an arena or in deltas as (rows, *shape)."""
@@ -91,6 +93,7 @@ class Program:
         self.leaves: list[tuple[str, str]] = []  # of each leaf layer: path ("3.0"), name ("Dense")
         self.layer_outputs: dict[str, Value] = {}  # path -> output
         self._sizes: list[int] = []
+        self._scratch = 0
         self._ops: list[dict[str, Any]] = []
         self._lowering: list[int] = []  # leaves being lowered, the innermost last
         self._layouts: dict[tuple[int, bool], Layout] = {}
@@ -131,8 +134,12 @@ class Program:
         kernels: tuple[Any, Any] | None = None,
         init: Any = None,
         alpha: float = 0.0,
+        scratch: int = 0,
     ) -> None:
-        """Append an op that reads `x` and writes `y`, for the layer that is being lowered."""
+        """Append an op that reads `x` and writes `y`, for the layer that is being lowered.
+
+        `scratch` elements are its to write over in each call, whatever the number of rows.
+        """
         signature = op_signature(self.dtype)
         entry: dict[str, Any] = {
             "forward": address(forward, signature),
@@ -151,6 +158,7 @@ class Program:
             forms = kernel_signatures(self.dtype)
             entry["kernel"] = address(kernels[0], forms[0])
             entry["kernel_backward"] = address(kernels[1], forms[1])
+        self._scratch = max(self._scratch, scratch)
         self._ops.append(entry)
 
     # --- reading --------------------------------------------------------------------------------
@@ -209,7 +217,7 @@ class Program:
                 record[name] = offsets[slot]
             record["propagate"] = useful
             useful = useful or "weight" in entry
-        return Layout(rows, ops, tuple(offsets), size)
+        return Layout(rows, ops, tuple(offsets), size, self._scratch)
 
     def draws(self, initializer: Any) -> Any:
         """Return the table by which compiled code draws the initial weights.

@@ -68,9 +68,9 @@ PLAN = np.dtype(
     align=True,
 )
 
-# flat buffers of one precision: parameters, their gradient, running statistics, activations and
-# the gradients by these (same layout)
-Tensors = namedtuple("Tensors", "params grads buffers arena deltas")
+# flat buffers of one precision: parameters, their gradient, running statistics, activations, the
+# gradients by these (same layout), and room that any op may write over
+Tensors = namedtuple("Tensors", "params grads buffers arena deltas scratch")
 
 
 def records(kind: np.dtype, count: int) -> Any:
@@ -97,7 +97,7 @@ def _types(dtype: str) -> tuple[Any, Any]:
 def op_signature(dtype: str, returns: Any = types.none) -> Any:
     """Signature of adapters: (op, run, tensors) -> nothing; of probes: -> float64."""
     vector = np.zeros(1, dtype)
-    at = Tensors(*[vector] * 5)
+    at = Tensors(*[vector] * 6)
     return returns(
         numba.typeof(records(OP, 1)).dtype, numba.typeof(records(RUN, 1)).dtype, numba.typeof(at)
     )

@@ -1,14 +1,18 @@
 """The dense (fully connected) layer: y = x W + b."""
 
-import numpy as np
-
 from simdl._jit import njit
+from simdl.kernels.products import (
+    add_column_sums,
+    multiply,
+    multiply_by_transpose,
+    multiply_transposed,
+)
 
 
 @njit
 def dense_forward(y, x, weight, bias):
     """y (n, out) = x (n, in) @ weight (in, out) + bias (out,)"""
-    np.dot(x, weight, y)
+    multiply(y, x, weight)
     for i in range(y.shape[0]):
         row = y[i]
         for j in range(row.size):
@@ -18,15 +22,12 @@ def dense_forward(y, x, weight, bias):
 @njit
 def dense_backward_parameters(dweight, dbias, dy, x):
     """dweight (in, out) = x^T @ dy, dbias (out,) = column sums of dy"""
-    np.dot(x.T, dy, dweight)
+    multiply_transposed(dweight, x, dy, 0.0)
     dbias[:] = 0
-    for i in range(dy.shape[0]):
-        row = dy[i]
-        for j in range(row.size):
-            dbias[j] += row[j]
+    add_column_sums(dbias, dy)
 
 
 @njit
-def dense_backward_input(dx, dy, weight):
-    """dx (n, in) = dy (n, out) @ weight^T"""
-    np.dot(dy, weight.T, dx)
+def dense_backward_input(dx, dy, weight, scratch):
+    """dx (n, in) = dy (n, out) @ weight^T; scratch (out, in) is written over"""
+    multiply_by_transpose(dx, dy, weight, scratch)

@@ -48,5 +48,6 @@ class Dense(Layer):
             weight=program.parameter(path, "weight", (x.size, self.units)),
             bias=program.parameter(path, "bias", (self.units,)),
             init=self.init,
+            scratch=x.size * self.units,  # the weight, transposed
         )
         return y
