@@ -6,6 +6,8 @@ is the one that Numba itself links `np.dot` to (SciPy's BLAS), so it needs no li
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from llvmlite import ir
 from numba import types
@@ -30,10 +32,10 @@ def _gemm(typing_context, c, a, b, transpose_a, transpose_b, beta):  # type: ign
         function = cgutils.get_or_insert_function(builder.module, kind, _SYMBOL)
         real = sig.args[0].dtype
 
-        def scalar(value):  # type: ignore[no-untyped-def]
+        def scalar(value: Any) -> Any:
             return builder.bitcast(cgutils.alloca_once_value(builder, value), pointer)
 
-        def flag(index):  # type: ignore[no-untyped-def]
+        def flag(index: int) -> Any:
             wanted = context.cast(builder, values[index], sig.args[index], types.boolean)
             return builder.select(
                 wanted, ir.Constant(letter, ord("t")), ir.Constant(letter, ord("n"))

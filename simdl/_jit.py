@@ -22,7 +22,8 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils, config
-from numba.extending import intrinsic, overload
+from numba.extending import intrinsic as intrinsic  # for `simdl._blas`
+from numba.extending import overload
 from numba.np.arrayobj import populate_array
 
 from simdl._cache import DiskCache

@@ -228,7 +228,7 @@ def test_count_correct(dtype: str) -> None:
         (33, 20, 17),
         (97, 150, 80),
         (20, 260, 250),
-        (3, 1000, 1001),  # in parts, whole, not transposed
+        (3, 300, 260),  # the last ones in parts, and not transposed
     ],
 )
 def test_dense(sizes: tuple[int, int, int], dtype: str) -> None:
@@ -243,8 +243,9 @@ def test_dense(sizes: tuple[int, int, int], dtype: str) -> None:
     dense.dense_backward_parameters(dw, db, dy, x)
     dense.dense_backward_input(dx, dy, w, np.empty_like(w.T, order="C"))
     x, w, b, dy = (a.astype(float) for a in (x, w, b, dy))
-    assert close(y, x @ w + b, 64)
-    assert close(dw, x.T @ dy, 64) and close(db, dy.sum(axis=0), 64) and close(dx, dy @ w.T, 64)
+    ulps = 64 + 4 * max(sizes)  # of sums this long
+    assert close(y, x @ w + b, ulps) and close(dx, dy @ w.T, ulps)
+    assert close(dw, x.T @ dy, ulps) and close(db, dy.sum(axis=0), ulps)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
