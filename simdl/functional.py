@@ -96,8 +96,6 @@ def _check(net: Any, params: Any) -> None:
 def _buffers(net: Network, params: Parameters) -> np.ndarray:
     """Return the running statistics (b,), checked as the parameters are."""
     count = net.program.n_buffers
-    if params.buffers is None:
-        return np.zeros(count, net.dtype)
     flat = as_parameters(params.buffers, "params.buffers").flat
     if flat.shape != (count,) or flat.dtype != net.dtype:
         raise InputError(

@@ -84,30 +84,43 @@ class Network:
         """Return the initial flat parameters (s, p) of many seeds (s,)."""
         from simdl.engine.loop import draw_many
 
-        flat = np.zeros((len(seeds), self.n_parameters), self.dtype)
+        flat, _ = self.start(len(seeds))
         draw_many(flat, self.draws, np.asarray(seeds, np.int64))
         return flat
+
+    def start(self, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return parameters (count, p) before weights are drawn, and running statistics."""
+        program = self.program
+        both = program.start(program.parameters), program.start(program.buffers)
+        return np.tile(both[0], (count, 1)), np.tile(both[1], (count, 1))
 
     @cached_property
     def draws(self) -> Any:
         """Table by which compiled code draws the initial weights."""
         return self.program.draws(self.initializer)
 
-    def wrap(self, flat: np.ndarray) -> Parameters:
+    def wrap(self, flat: np.ndarray, buffers: np.ndarray | None = None) -> Parameters:
         """Name the parts of a flat vector (p,).
 
         The views are of the vector itself; of a copy, `.flat` of what is returned, where the vector
         is read-only or has gaps, as a column of a matrix has.
 
+        Parameters
+        ----------
+        buffers : running statistics (b,); default those before a training
+
         Raises
         ------
         InputError
-            If the vector has another length or precision than the network's parameters.
+            If a vector has another length or precision than the network's.
         """
-        buffers = Parameters((), np.zeros(self.program.n_buffers, self.dtype))
-        made = Parameters(self.program.parameters, flat, buffers)
-        if made.flat.dtype != self.dtype:
-            raise InputError(f"flat: {made.flat.dtype}: must be {self.dtype}, as the network is")
+        program = self.program
+        if buffers is None:
+            buffers = program.start(program.buffers)
+        made = Parameters(program.parameters, flat, Parameters(program.buffers, buffers))
+        for key, part in (("flat", made), ("buffers", made.buffers)):
+            if part.flat.dtype != self.dtype:
+                raise InputError(f"{key}: {part.flat.dtype}: must be {self.dtype}, as the network")
         return made
 
     def init(self, seed: int = 0) -> Parameters:

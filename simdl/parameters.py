@@ -20,7 +20,7 @@ class Parameters(Mapping[str, np.ndarray]):
     ----------
     flat : (p,) all parameters, layer by layer, weight before bias, no padding: the vector given,
         or a copy where that is read-only or has gaps (a column of a matrix, a broadcast number)
-    buffers : running statistics, likewise; None where this mapping holds buffers itself
+    buffers : running statistics, likewise; empty where there are none
 
     Raises
     ------
@@ -32,12 +32,19 @@ class Parameters(Mapping[str, np.ndarray]):
         self, table: Sequence[Parameter], flat: np.ndarray, buffers: Parameters | None = None
     ) -> None:
         self.flat = flat = _dense(flat, sum(entry.size for entry in table))
-        self.buffers = buffers
+        self._buffers = buffers
         self._table = tuple(table)
         self._views = {
             entry.name: flat[entry.offset : entry.offset + entry.size].reshape(entry.shape)
             for entry in table
         }
+
+    @property
+    def buffers(self) -> Parameters:
+        """Running statistics, as another such mapping."""
+        if self._buffers is None:
+            self._buffers = Parameters((), np.zeros(0, self.flat.dtype))
+        return self._buffers
 
     def __getitem__(self, name: str) -> np.ndarray:
         if name not in self._views:
@@ -65,8 +72,8 @@ class Parameters(Mapping[str, np.ndarray]):
 
     def like(self, flat: np.ndarray) -> Parameters:
         """The same names over another flat vector (p,); buffers are copied."""
-        copied = self.buffers.like(self.buffers.flat.copy()) if self.buffers is not None else None
-        return Parameters(self._table, flat, copied)
+        own = self._buffers
+        return Parameters(self._table, flat, None if own is None else own.like(own.flat.copy()))
 
     def copy(self) -> Parameters:
         """An independent copy, buffers included."""

@@ -59,7 +59,7 @@ class Result:
 
     @classmethod
     def of(
-        cls, training: Any, seed: int, flat: np.ndarray, planned: int, samples: int,
+        cls, training: Any, seed: int, params: Parameters, planned: int, samples: int,
         records: Any, s: int,
     ) -> Result:  # fmt: skip
         """Read trial `s` of a chunk's records."""
@@ -79,7 +79,7 @@ class Result:
         else:
             status, reason = "completed", f"all {planned} steps done"
         return cls(
-            training, seed, training.net.wrap(flat), status, reason, steps, divergence,
+            training, seed, params, status, reason, steps, divergence,
             records.evaluated[s, : report[loop.EVALUATED]].copy(),
             records.probed[s, : report[loop.PROBED]].copy(),
             training.length(samples)[1],
@@ -178,7 +178,8 @@ class Result:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             described.unlink(missing_ok=True)  # it is written last: without it nothing is loaded
-            np.savez(folder / "parameters.npz", **dict(self.params))  # type: ignore[arg-type]
+            arrays = dict(self.params) | dict(self.params.buffers)
+            np.savez(folder / "parameters.npz", **arrays)  # type: ignore[arg-type]
             np.savez(folder / "measured.npz", evaluated=self._evaluated, probed=self._probed)
             described.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
         except OSError as error:
@@ -206,8 +207,9 @@ def load(folder: str | Path) -> Result:
         training = from_tables(about["training"])
         params = training.net.wrap(np.zeros(training.net.n_parameters, training.net.dtype))
         with _archive(folder / "parameters.npz") as stored:
-            for name in params:
-                params[name] = stored[name]
+            for own in (params, params.buffers):
+                for name in own:
+                    own[name] = stored[name]
         with _archive(folder / "measured.npz") as stored:
             evaluated, probed = stored["evaluated"], stored["probed"]
         if evaluated.shape[1:] != (len(PARTS), 2) or probed.shape[1:] != (len(training.looks()),):

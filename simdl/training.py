@@ -18,9 +18,10 @@ from simdl.errors import InputError, Problems, suggest
 from simdl.losses import Loss
 from simdl.losses import loss as make_loss
 from simdl.network import Network, check_seed
-from simdl.optimizers import Optimizer, rates
+from simdl.optimizers import Optimizer
 from simdl.optimizers import optimizer as make_optimizer
 from simdl.parameters import Parameters
+from simdl.preparation import parts_of, plan_of, room_for
 from simdl.probes import Probe
 from simdl.probes import probes as make_probes
 from simdl.result import Result
@@ -165,25 +166,28 @@ def train(
     if unknown:
         raise InputError(*unknown)
     training = describe(net, **settings)
-    start = None if params is None else _checked_start(net, params)[None]
+    start = None if params is None else [_checked_start(net, params)]
     return train_chunk(training, [data], [check_seed(seed)], start)[0]
 
 
-def _checked_start(net: Network, params: Parameters) -> np.ndarray:
+def _checked_start(net: Network, params: Parameters) -> Parameters:
     if not isinstance(params, Parameters):
         raise InputError(f"params: {type(params).__name__}: must be parameters as net.init returns")
-    given = {name: view.shape for name, view in params.items()}
-    wanted = {entry.name: entry.shape for entry in net.program.parameters}
-    if given != wanted:
-        raise InputError(f"params: {given}: must be {wanted}, as net.init returns")
-    return params.flat.astype(net.dtype)
+    copied = net.wrap(np.zeros(net.n_parameters, net.dtype))
+    pairs = [("params", params, copied), ("params.buffers", params.buffers, copied.buffers)]
+    for key, given, own in pairs:
+        shapes, wanted = ({n: view.shape for n, view in m.items()} for m in (given, own))
+        if shapes != wanted:
+            raise InputError(f"{key}: {shapes}: must be {wanted}, as net.init returns")
+        own.flat[:] = given.flat
+    return copied
 
 
 def train_chunk(
     training: Training,
     data: Sequence[Data],
     seeds: Sequence[int],
-    start: np.ndarray | None = None,
+    start: Sequence[Parameters] | None = None,
     control: np.ndarray | None = None,
 ) -> list[Result]:
     """Train one network for several seeds in one compiled call.
@@ -192,7 +196,7 @@ def train_chunk(
     ----------
     data : one for each seed, or one for all
     seeds : one a trial
-    start : (s, p) parameters to start from, instead of drawn ones
+    start : what each seed starts from, instead of drawn weights
     control : (3,) int64; another thread cancels by setting its first element
 
     Returns
@@ -204,13 +208,15 @@ def train_chunk(
     from simdl.engine import loop
 
     net = training.net
-    parts = _parts(training, data)
-    how, space = _plan(training, parts)
-    count, size, steps = len(seeds), net.n_parameters, int(how.plan[0].steps)
-    records = _records(training, how, count)
-    slots = np.zeros((count, training.optimizer.rule()[2], size), net.dtype)
-    params = np.zeros((count, size), net.dtype) if start is None else start.copy()
-    buffers = np.zeros((count, net.program.n_buffers), net.dtype)
+    parts = parts_of(training, data)
+    how, space = plan_of(training, parts)
+    count, steps = len(seeds), int(how.plan[0].steps)
+    records = room_for(training, how, count)
+    slots = np.zeros((count, training.optimizer.rule()[2], net.n_parameters), net.dtype)
+    params, buffers = net.start(count)
+    if start is not None:
+        params[:] = [own.flat for own in start]
+        buffers[:] = [own.buffers.flat for own in start]
     trials = loop.Trials(np.array(seeds, np.int64), params, buffers, slots)
     draws = net.draws if start is None else net.draws[:0]
     watched = control is not None
@@ -228,111 +234,14 @@ def train_chunk(
     if data[0].n_classes is None:  # targets that are no classes have no accuracy
         records.evaluated[..., 1] = np.nan
     return [
-        Result.of(training, seed, params[s], steps, parts.train.x.shape[1], records, s)
+        Result.of(
+            training,
+            seed,
+            net.wrap(params[s], buffers[s]),
+            steps,
+            parts.train.x.shape[1],
+            records,
+            s,
+        )
         for s, seed in enumerate(seeds)
     ]
-
-
-def _parts(training: Training, data: Sequence[Data]) -> Any:
-    """Return the data as the loop takes it: each part x (d, n, inputs), t (d, n, targets)."""
-    from simdl.engine.loop import Part, Parts
-
-    net = training.net
-    size = math.prod(net.input_shape)
-
-    def part(name: str) -> Any:
-        pairs = [getattr(item, name) for item in data]
-        if pairs[0] is None:
-            return Part(np.zeros((1, 0, size), net.dtype), np.zeros((1, 0, 1), net.dtype))
-        x = np.stack([p[0].reshape(len(p[0]), -1).astype(net.dtype) for p in pairs])
-        key = f"data.{name}"
-        t = np.stack([training.loss.targets(p[1], net.output_shape, net.dtype, key) for p in pairs])
-        return Part(x, t)
-
-    for item in data:
-        if not isinstance(item, Data):
-            raise InputError(
-                f"data: {type(item).__name__}: must be a simdl.Data, such as Data(train=(x, t))"
-            )
-        if item.input_shape != net.input_shape and net.input_shape != (
-            math.prod(item.input_shape),
-        ):
-            raise InputError(
-                f"data: samples of shape {item.input_shape}: must be {net.input_shape}, "
-                "the network's input_shape"
-            )
-    return Parts(part("train"), part("validation"), part("test"))
-
-
-def _plan(training: Training, parts: Any) -> tuple[Any, Any]:
-    """Return how to train (addresses, layouts, rates) and the space to do it in."""
-    from numba import types
-
-    from simdl._jit import address
-    from simdl.engine import loop
-    from simdl.engine import records as r
-    from simdl.engine.program import EVALUATION_ROWS
-
-    net, program, dtype = training.net, training.net.program, training.net.dtype
-    samples = parts.train.x.shape[1]
-    batch, an_epoch, steps = training.length(samples)
-    layout, evaluation = program.layout(batch), program.layout(EVALUATION_ROWS)
-    loss, option = training.loss.rule()
-    update, options, _ = training.optimizer.rule()
-
-    def interval(layered: bool) -> int:
-        every = [p.every for p in training.probes if p.layered == layered]
-        return (
-            0 if not every or every[0] == "end" else an_epoch if every[0] == "epoch" else every[0]
-        )
-
-    plan = r.records(r.PLAN, 1)
-    p = plan[0]
-    p.loss, p.loss_option = address(loss, r.loss_signature(dtype)), option
-    p.update = address(update, r.update_signature(dtype))
-    p.steps, p.batch, p.eval_rows = steps, batch, EVALUATION_ROWS
-    p.n_input, p.n_output = program.input.size, program.output.size
-    p.output = layout.offsets[program.output.slot]
-    p.eval_output = evaluation.offsets[program.output.slot]
-    p.first = layout.offsets[1] if len(layout.offsets) > 1 else layout.size
-    p.probe_every, p.evaluate_every = interval(True), interval(False)
-    p.evaluate_end = any(not probe.layered for probe in training.probes)
-    p.clip_norm, p.clip_value = training.clip_norm, training.clip_value
-
-    looks = training.looks()
-    table = r.records(r.PROBE, len(looks))
-    for record, (probe, op) in zip(table, looks, strict=True):
-        signature = r.op_signature(dtype, types.float64)
-        record["address"], record["op"] = address(probe.compiled[0], signature), op
-    how = loop.How(
-        plan, layout.ops, evaluation.ops, table,
-        rates(training.schedule, training.optimizer.lr, steps), np.array(options, float),
-    )  # fmt: skip
-    params, grads = (r.aligned(net.n_parameters, dtype) for _ in range(2))
-    buffers = np.zeros(program.n_buffers, dtype)
-    width = parts.train.t.shape[2]
-    space = loop.Space(
-        r.records(r.RUN, 1),
-        layout.tensors(params, grads, buffers),
-        evaluation.tensors(params, grads, buffers),
-        np.zeros(batch, dtype),
-        np.zeros(EVALUATION_ROWS, dtype),
-        np.zeros((batch, width), dtype),
-        np.zeros((EVALUATION_ROWS, width), dtype),
-        np.zeros(samples, np.int64),
-    )
-    return how, space
-
-
-def _records(training: Training, how: Any, count: int) -> Any:
-    """Return NaN-filled room for what will be measured."""
-    from simdl.engine.loop import REPORT_SIZE, Records
-
-    plan = how.plan[0]
-
-    def rows(every: int) -> int:
-        return -(-int(plan.steps) // int(every)) if every else 0
-
-    probed = np.full((count, rows(plan.probe_every), how.probes.size), np.nan)
-    evaluated = np.full((count, rows(plan.evaluate_every) + 1, 3, 2), np.nan)
-    return Records(probed, evaluated, np.zeros((count, REPORT_SIZE), np.int64))

@@ -43,17 +43,16 @@ How = namedtuple("How", "plan ops eval_ops probes rates options")
 
 @njit
 def draw(params, draws, seed):
-    """Fill the flat vector of parameters (p,) with initial weights; biases become 0."""
-    params[:] = 0
+    """Draw initial weights into the flat vector of parameters (p,); the rest stays."""
     for i in range(draws.size):
         d = draws[i]
         weight = params[d.weight : d.weight + d.n_in * d.n_out].reshape(d.n_in, d.n_out)
-        call(d.address, weight, params[d.bias : d.bias + d.n_out], d.scale, seed, d.op)
+        call(d.address, weight, params[d.bias : d.bias + d.n_bias], d.scale, seed, d.op)
 
 
 @njit
 def draw_many(params, draws, seeds):
-    """Fill params (s, p) with the initial weights of seeds (s,)."""
+    """Draw the initial weights of seeds (s,) into params (s, p)."""
     for s in range(seeds.size):
         draw(params[s], draws, seeds[s])
 

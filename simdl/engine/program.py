@@ -44,11 +44,12 @@ class Value:
 
 @dataclass(frozen=True)
 class Parameter:
-    """One array of the flat parameter vector."""
+    """One array of the flat parameter vector, or of the running statistics."""
 
     name: str
     shape: tuple[int, ...]
     offset: int
+    start: float = 0.0  # before anything is drawn
 
     @property
     def size(self) -> int:
@@ -90,10 +91,12 @@ class Program:
     def __init__(self, dtype: str, input_shape: tuple[int, ...]) -> None:
         self.dtype = dtype
         self.parameters: list[Parameter] = []
+        self.buffers: list[Parameter] = []  # running statistics
         self.leaves: list[tuple[str, str]] = []  # of each leaf layer: path ("3.0"), name ("Dense")
         self.layer_outputs: dict[str, Value] = {}  # path -> output
-        self._sizes: list[int] = []
+        self._sizes: list[tuple[int, int]] = []  # of each slot: elements a sample, and once
         self._scratch = 0
+        self._drawing = 0  # ops that draw random numbers
         self._ops: list[dict[str, Any]] = []
         self._lowering: list[int] = []  # leaves being lowered, the innermost last
         self._layouts: dict[tuple[int, bool], Layout] = {}
@@ -112,14 +115,28 @@ class Program:
 
     def value(self, shape: tuple[int, ...]) -> Value:
         """Reserve a slot for an output of `shape` a sample."""
-        self._sizes.append(math.prod(shape))
+        self._sizes.append((math.prod(shape), 0))
         return Value(len(self._sizes) - 1, tuple(shape))
 
-    def parameter(self, path: str, name: str, shape: tuple[int, ...]) -> Parameter:
-        """Append an array to the flat parameter vector."""
-        made = Parameter(f"{path}.{name}", tuple(shape), self.n_parameters)
-        self.parameters.append(made)
-        return made
+    def state(self, size: int) -> Value:
+        """Reserve a slot of `size` elements, whatever the rows: what forward keeps for backward."""
+        self._sizes.append((0, size))
+        return Value(len(self._sizes) - 1, (size,))
+
+    def parameter(
+        self, path: str, name: str, shape: tuple[int, ...], start: float = 0.0
+    ) -> Parameter:
+        """Append an array to the flat parameter vector; it begins at `start` if not drawn."""
+        return _append(self.parameters, f"{path}.{name}", shape, start)
+
+    def buffer(self, path: str, name: str, shape: tuple[int, ...], start: float) -> Parameter:
+        """Append an array to the running statistics."""
+        return _append(self.buffers, f"{path}.{name}", shape, start)
+
+    def number(self) -> int:
+        """Return the number of the next op that draws random numbers."""
+        self._drawing += 1
+        return self._drawing - 1
 
     def op(
         self,
@@ -130,30 +147,47 @@ class Program:
         *,
         weight: Parameter | None = None,
         bias: Parameter | None = None,
+        buffer: Parameter | None = None,
+        buffers: int = 1,
+        state: Value | None = None,
         skip: Value | None = None,
         kernels: tuple[Any, Any] | None = None,
+        fans: tuple[int, int] | None = None,
         init: Any = None,
-        alpha: float = 0.0,
         scratch: int = 0,
+        **fields: float,
     ) -> None:
         """Append an op that reads `x` and writes `y`, for the layer that is being lowered.
 
-        `scratch` elements are its to write over in each call, whatever the number of rows.
+        Parameters
+        ----------
+        forward, backward : the adapters
+        weight, bias : its parameters; `fans` says that the weight is drawn, and by which fans
+        buffer : the first of its `buffers` running statistics, which follow one another
+        state : what forward keeps for backward
+        skip : the other value of a fork or a join
+        kernels : the pure kernels of an activation
+        init : initializer of this weight; default the network's
+        scratch : elements it may write over in each call, whatever the rows
+        **fields : further fields of the OP record, such as alpha, stride_h
         """
         signature = op_signature(self.dtype)
+        slots = {"x": x, "y": y, "state": state, "skip": skip}
         entry: dict[str, Any] = {
             "forward": address(forward, signature),
             "backward": address(backward, signature),
             "layer": self._lowering[-1],
             "n_in": x.size,
             "n_out": y.size,
-            "alpha": alpha,
-            "init": init,
-            "slots": {"x": x.slot, "y": y.slot} | ({"skip": skip.slot} if skip else {}),
-        }
-        for name, parameter in (("weight", weight), ("bias", bias)):
+            "slots": {name: value.slot for name, value in slots.items() if value is not None},
+        } | fields
+        for name, parameter in (("weight", weight), ("bias", bias), ("buffer", buffer)):
             if parameter is not None:
                 entry[name], entry[f"n_{name}"] = parameter.offset, parameter.size
+        if buffer is not None:
+            entry["n_buffer"] *= buffers
+        if fans is not None:
+            entry["fans"], entry["init"] = fans, init
         if kernels is not None:
             forms = kernel_signatures(self.dtype)
             entry["kernel"] = address(kernels[0], forms[0])
@@ -166,12 +200,19 @@ class Program:
     @property
     def n_parameters(self) -> int:
         """Length of the flat parameter vector."""
-        return self.parameters[-1].offset + self.parameters[-1].size if self.parameters else 0
+        return _length(self.parameters)
 
     @property
     def n_buffers(self) -> int:
         """Length of the flat vector of running statistics."""
-        return 0
+        return _length(self.buffers)
+
+    def start(self, table: list[Parameter]) -> np.ndarray:
+        """Flat vector of what `parameters` or `buffers` hold before anything is drawn."""
+        made = np.zeros(_length(table), self.dtype)
+        for entry in table:
+            made[entry.offset : entry.offset + entry.size] = entry.start
+        return made
 
     def find(self, field: str) -> list[int]:
         """Indices of the ops that have `field` ("weight", "kernel")."""
@@ -205,9 +246,9 @@ class Program:
     def _lay_out(self, rows: int, to_input: bool) -> Layout:
         step = 64 // np.dtype(self.dtype).itemsize
         offsets, size = [], 0
-        for width in self._sizes:
+        for a_sample, once in self._sizes:
             offsets.append(size)
-            size += -(-rows * width // step) * step
+            size += -(-(rows * a_sample + once) // step) * step
         ops = records(OP, len(self._ops))
         useful = to_input  # whether anything before the op has parameters
         for record, entry in zip(ops, self._ops, strict=True):
@@ -216,7 +257,7 @@ class Program:
             for name, slot in entry["slots"].items():
                 record[name] = offsets[slot]
             record["propagate"] = useful
-            useful = useful or "weight" in entry
+            useful = useful or "weight" in entry or "bias" in entry
         return Layout(rows, ops, tuple(offsets), size, self._scratch)
 
     def draws(self, initializer: Any) -> Any:
@@ -225,14 +266,24 @@ class Program:
         `initializer.rule(fan_in, fan_out)` returns a compiled function and its scale; an op's own
         initializer goes before the network's.
         """
-        weighted = [entry for entry in self._ops if "bias" in entry]
-        table = records(DRAW, len(weighted))
+        drawn = [entry for entry in self._ops if "fans" in entry]
+        table = records(DRAW, len(drawn))
         signature = draw_signature(self.dtype)
-        for count, (record, entry) in enumerate(zip(table, weighted, strict=True)):
-            fan_out = entry["n_bias"]
-            fan_in = entry["n_weight"] // fan_out
-            function, scale = (entry["init"] or initializer).rule(fan_in, fan_out)
+        for count, (record, entry) in enumerate(zip(table, drawn, strict=True)):
+            function, scale = (entry["init"] or initializer).rule(*entry["fans"])
             record["address"], record["scale"] = address(function, signature), scale
-            record["n_in"], record["n_out"], record["op"] = fan_in, fan_out, count
-            record["weight"], record["bias"] = entry["weight"], entry["bias"]
+            record["n_out"], record["op"] = entry["out_channels"], count
+            record["n_in"] = entry["n_weight"] // entry["out_channels"]
+            for name in ("weight", "bias", "n_bias"):
+                record[name] = entry.get(name, 0)
         return table
+
+
+def _append(table: list[Parameter], name: str, shape: tuple[int, ...], start: float) -> Parameter:
+    made = Parameter(name, tuple(shape), _length(table), start)
+    table.append(made)
+    return made
+
+
+def _length(table: list[Parameter]) -> int:
+    return table[-1].offset + table[-1].size if table else 0

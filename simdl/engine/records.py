@@ -26,10 +26,33 @@ _INTEGERS = (
     "n_weight",
     "bias",
     "n_bias",
+    "buffer",  # offset in the running statistics, and size
+    "n_buffer",
+    "state",  # offset in the arena of what forward keeps for backward, whatever the rows
     "propagate",  # whether backward must reach the input
     "skip",  # offset of the other input of a join, or of the join's output at a fork
+    "number",  # which of the ops that draw random numbers it is
+    "height",  # of an image at the input; a sequence is an image of height 1
+    "width",
+    "channels",
+    "out_height",
+    "out_width",
+    "out_channels",  # columns of the weight matrix, in dense layers too
+    "size_h",  # of a convolution's kernel or a pooling window
+    "size_w",
+    "stride_h",
+    "stride_w",
+    "pad_top",
+    "pad_left",
+    "dilation_h",
+    "dilation_w",
+    "groups",
 )
-OP = np.dtype([(name, np.int64) for name in _INTEGERS] + [("alpha", np.float64)], align=True)
+_NUMBERS = ("alpha", "epsilon", "momentum")
+OP = np.dtype(
+    [(name, np.int64) for name in _INTEGERS] + [(name, np.float64) for name in _NUMBERS],
+    align=True,
+)
 
 # rows in this batch; 1 in training; the step from 0; the seed
 RUN = np.dtype([(name, np.int64) for name in ("rows", "training", "step", "seed")], align=True)
@@ -37,9 +60,9 @@ RUN = np.dtype([(name, np.int64) for name in ("rows", "training", "step", "seed"
 # a pair of a probe and the op it looks at
 PROBE = np.dtype([("address", np.int64), ("op", np.int64)], align=True)
 
-# how an initializer fills one weight matrix (fan_in x fan_out as the kernel sees it)
+# how an initializer fills one weight matrix (n_in x n_out), and its bias if it has one
 DRAW = np.dtype(
-    [(name, np.int64) for name in ("address", "weight", "n_in", "n_out", "bias", "op")]
+    [(name, np.int64) for name in ("address", "weight", "n_in", "n_out", "bias", "n_bias", "op")]
     + [("scale", np.float64)],
     align=True,
 )

@@ -3,6 +3,7 @@
 from simdl._jit import njit
 from simdl.kernels.products import (
     add_column_sums,
+    add_to_rows,
     multiply,
     multiply_by_transpose,
     multiply_transposed,
@@ -11,20 +12,19 @@ from simdl.kernels.products import (
 
 @njit
 def dense_forward(y, x, weight, bias):
-    """y (n, out) = x (n, in) @ weight (in, out) + bias (out,)"""
+    """y (n, out) = x (n, in) @ weight (in, out) + bias (out,), which may be empty"""
     multiply(y, x, weight)
-    for i in range(y.shape[0]):
-        row = y[i]
-        for j in range(row.size):
-            row[j] += bias[j]
+    if bias.size > 0:
+        add_to_rows(y, bias)
 
 
 @njit
 def dense_backward_parameters(dweight, dbias, dy, x):
     """dweight (in, out) = x^T @ dy, dbias (out,) = column sums of dy"""
     multiply_transposed(dweight, x, dy, 0.0)
-    dbias[:] = 0
-    add_column_sums(dbias, dy)
+    if dbias.size > 0:
+        dbias[:] = 0
+        add_column_sums(dbias, dy)
 
 
 @njit

@@ -1,9 +1,9 @@
 """Initial weights, drawn by compiled code from the counter-based generator.
 
 One signature: ``draw(weight, bias, scale, seed, op)`` with weight (fan_in, fan_out), bias
-(fan_out,) already 0, ``scale`` the initializer's one number and ``op`` the count of dense and
-convolution layers before this one, so that nets which differ in an activation or a norm start from
-the same weights. float32 weights are the float64 ones up to rounding.
+(fan_out,) already 0, or empty, ``scale`` the initializer's one number and ``op`` the count of dense
+and convolution layers before this one, so that nets which differ in an activation or a norm start
+from the same weights. float32 weights are the float64 ones up to rounding.
 """
 
 import numpy as np
@@ -72,8 +72,9 @@ def randomized_asymmetric(weight, bias, scale, seed, op):
     for j in range(n_out):
         for i in range(n_in):
             weight[i, j] = scale * draws[i * n_out + j]
-        bias[j] = scale * draws[n_in * n_out + j]
-        chosen = int(picks[2 * j] * (n_in + 1))
+        if bias.size > 0:
+            bias[j] = scale * draws[n_in * n_out + j]
+        chosen = int(picks[2 * j] * (n_in + (bias.size > 0)))
         positive = np.sqrt(picks[2 * j + 1])
         if chosen < n_in:
             weight[chosen, j] = positive

@@ -83,3 +83,12 @@ def add_column_sums(sums, a):
         row = a[i]
         for j in range(sums.size):
             sums[j] += row[j]
+
+
+@njit
+def add_to_rows(a, row):
+    """a (n, m) += row (m,)"""
+    for i in range(a.shape[0]):
+        own = a[i]
+        for j in range(own.size):
+            own[j] += row[j]

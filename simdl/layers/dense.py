@@ -20,10 +20,12 @@ class Dense(Layer):
     ----------
     units : number of outputs
     init : initializer of this layer's weight; default the network's
+    bias : whether there is a b
     """
 
     units: Count
     init: Any = None
+    bias: bool = True
 
     def __post_init__(self) -> None:
         from simdl.initializers import initializer
@@ -46,8 +48,10 @@ class Dense(Layer):
             x,
             y,
             weight=program.parameter(path, "weight", (x.size, self.units)),
-            bias=program.parameter(path, "bias", (self.units,)),
+            bias=program.parameter(path, "bias", (self.units,)) if self.bias else None,
+            fans=(x.size, self.units),
             init=self.init,
+            out_channels=self.units,
             scratch=x.size * self.units,  # the weight, transposed
         )
         return y

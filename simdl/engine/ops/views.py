@@ -23,13 +23,13 @@ def outputs(op, run, buffer):
 
 @njit(inline=True)
 def weight(op, buffer):
-    """The op's weight as a matrix (n_weight / n_bias, n_bias), in parameters or gradients."""
-    return matrix(buffer, op.weight, op.n_weight // op.n_bias, op.n_bias)
+    """The op's weight as a matrix (..., out_channels), in parameters or gradients."""
+    return matrix(buffer, op.weight, op.n_weight // op.out_channels, op.out_channels)
 
 
 @njit(inline=True)
 def bias(op, buffer):
-    """The op's bias (n_bias,), in parameters or gradients."""
+    """The op's bias (n_bias,), empty if it has none, in parameters or gradients."""
     return array_view(buffer, op.bias, op.n_bias)
 
 

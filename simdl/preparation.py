@@ -1,0 +1,121 @@
+"""What the compiled loop needs: data, addresses, buffers, and room for what it measures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from simdl.data import Data
+from simdl.errors import InputError
+from simdl.optimizers import rates
+
+if TYPE_CHECKING:
+    from simdl.training import Training
+
+
+def parts_of(training: Training, data: Sequence[Data]) -> Any:
+    """Return the data as the loop takes it: each part x (d, n, inputs), t (d, n, targets)."""
+    from simdl.engine.loop import Part, Parts
+
+    net = training.net
+    size = math.prod(net.input_shape)
+
+    def part(name: str) -> Any:
+        pairs = [getattr(item, name) for item in data]
+        if pairs[0] is None:
+            return Part(np.zeros((1, 0, size), net.dtype), np.zeros((1, 0, 1), net.dtype))
+        x = np.stack([p[0].reshape(len(p[0]), -1).astype(net.dtype) for p in pairs])
+        key = f"data.{name}"
+        t = np.stack([training.loss.targets(p[1], net.output_shape, net.dtype, key) for p in pairs])
+        return Part(x, t)
+
+    for item in data:
+        if not isinstance(item, Data):
+            raise InputError(
+                f"data: {type(item).__name__}: must be a simdl.Data, such as Data(train=(x, t))"
+            )
+        if item.input_shape != net.input_shape and net.input_shape != (
+            math.prod(item.input_shape),
+        ):
+            raise InputError(
+                f"data: samples of shape {item.input_shape}: must be {net.input_shape}, "
+                "the network's input_shape"
+            )
+    return Parts(part("train"), part("validation"), part("test"))
+
+
+def plan_of(training: Training, parts: Any) -> tuple[Any, Any]:
+    """Return how to train (addresses, layouts, rates) and the space to do it in."""
+    from numba import types
+
+    from simdl._jit import address
+    from simdl.engine import loop
+    from simdl.engine import records as r
+    from simdl.engine.program import EVALUATION_ROWS
+
+    net, program, dtype = training.net, training.net.program, training.net.dtype
+    samples = parts.train.x.shape[1]
+    batch, an_epoch, steps = training.length(samples)
+    layout, evaluation = program.layout(batch), program.layout(EVALUATION_ROWS)
+    loss, option = training.loss.rule()
+    update, options, _ = training.optimizer.rule()
+
+    def interval(layered: bool) -> int:
+        every = [p.every for p in training.probes if p.layered == layered]
+        return (
+            0 if not every or every[0] == "end" else an_epoch if every[0] == "epoch" else every[0]
+        )
+
+    plan = r.records(r.PLAN, 1)
+    p = plan[0]
+    p.loss, p.loss_option = address(loss, r.loss_signature(dtype)), option
+    p.update = address(update, r.update_signature(dtype))
+    p.steps, p.batch, p.eval_rows = steps, batch, EVALUATION_ROWS
+    p.n_input, p.n_output = program.input.size, program.output.size
+    p.output = layout.offsets[program.output.slot]
+    p.eval_output = evaluation.offsets[program.output.slot]
+    p.first = layout.offsets[1] if len(layout.offsets) > 1 else layout.size
+    p.probe_every, p.evaluate_every = interval(True), interval(False)
+    p.evaluate_end = any(not probe.layered for probe in training.probes)
+    p.clip_norm, p.clip_value = training.clip_norm, training.clip_value
+
+    looks = training.looks()
+    table = r.records(r.PROBE, len(looks))
+    for record, (probe, op) in zip(table, looks, strict=True):
+        signature = r.op_signature(dtype, types.float64)
+        record["address"], record["op"] = address(probe.compiled[0], signature), op
+    how = loop.How(
+        plan, layout.ops, evaluation.ops, table,
+        rates(training.schedule, training.optimizer.lr, steps), np.array(options, float),
+    )  # fmt: skip
+    params, grads = (r.aligned(net.n_parameters, dtype) for _ in range(2))
+    buffers = np.zeros(program.n_buffers, dtype)
+    width = parts.train.t.shape[2]
+    space = loop.Space(
+        r.records(r.RUN, 1),
+        layout.tensors(params, grads, buffers),
+        evaluation.tensors(params, grads, buffers),
+        np.zeros(batch, dtype),
+        np.zeros(EVALUATION_ROWS, dtype),
+        np.zeros((batch, width), dtype),
+        np.zeros((EVALUATION_ROWS, width), dtype),
+        np.zeros(samples, np.int64),
+    )
+    return how, space
+
+
+def room_for(training: Training, how: Any, count: int) -> Any:
+    """Return NaN-filled room for what will be measured."""
+    from simdl.engine.loop import REPORT_SIZE, Records
+
+    plan = how.plan[0]
+
+    def rows(every: int) -> int:
+        return -(-int(plan.steps) // int(every)) if every else 0
+
+    probed = np.full((count, rows(plan.probe_every), how.probes.size), np.nan)
+    evaluated = np.full((count, rows(plan.evaluate_every) + 1, 3, 2), np.nan)
+    return Records(probed, evaluated, np.zeros((count, REPORT_SIZE), np.int64))
