@@ -1,8 +1,8 @@
 """One table a kind: its rows drive naive references, gradient checks, PyTorch and NaN tests alike.
 
 A new activation, loss, optimizer or initializer is one row here. Networks are written as plain
-tuples, ``("Dense", 8)`` or ``("Residual", (...))``, so that the naive reference and PyTorch read
-the same description as :func:`build` does.
+tuples, ``("Dense", 8)``, ``("Dense", 8, {"bias": False})`` or ``("Residual", (...))``, so that the
+naive reference and PyTorch read the same description as :func:`build` does.
 """
 
 from __future__ import annotations
@@ -236,10 +236,11 @@ def build(layers: tuple[Any, ...]) -> list[L.Layer]:
     """Return the layers that the tuples describe."""
     made = []
     for kind, *arguments in layers:
+        options = arguments.pop() if arguments and isinstance(arguments[-1], dict) else {}
         if kind == "Residual":
             made.append(L.Residual(build(arguments[0])))
         else:
-            made.append(getattr(L, kind)(*arguments))
+            made.append(getattr(L, kind)(*arguments, **options))
     return made
 
 

@@ -1,19 +1,25 @@
 """Write the golden values of tests/golden: what PyTorch makes of fixed inputs.
 
-Each file holds its inputs, PyTorch's answers and, as `made_by`, the command and the versions.
+Each file holds its inputs, PyTorch's answers and, as `made_by`, the command and the versions. The
+command takes the kinds to write ("layers"); default all.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import platform
-from collections.abc import Callable
+import sys
+import zlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import cases
+import layer_cases
 import numpy as np
 import torch
+import torch_layers
 import torch_side
 
 COMMAND = "PYTHONPATH=tests .venv-oracle/bin/python tests/oracle/make_golden.py"
@@ -96,11 +102,32 @@ def optimizer_answers(inputs: Arrays) -> Arrays:
     }
 
 
+def layer_inputs(rng: np.random.Generator) -> Arrays:
+    """A row's numbers depend on its name alone, so that new rows leave the others as they are."""
+    rows = layer_cases.GOLDEN_ROWS
+    return {
+        case.name: case.packed(np.random.default_rng(zlib.crc32(case.name.encode())), rows)
+        for case in layer_cases.LAYERS
+    }
+
+
+def layer_answers(inputs: Arrays) -> Arrays:
+    """In float64 only, which float32 is compared with, too."""
+    answers = {}
+    for case, training in itertools.product(layer_cases.LAYERS, layer_cases.MODES):
+        drawn = case.unpacked(inputs[case.name], case.network("float64"))
+        made = torch_layers.pull_back(case.layer, *drawn, training)
+        name = f"{case.name}.{'training' if training else 'inference'}"
+        answers[name] = np.concatenate([part.ravel() for part in made])
+    return answers
+
+
 KINDS: dict[str, tuple[Callable[..., Arrays], Callable[[Arrays], Arrays]]] = {
     "activations": (activation_inputs, activation_answers),
     "losses": (loss_inputs, loss_answers),
     "networks": (network_inputs, network_answers),
     "optimizers": (optimizer_inputs, optimizer_answers),
+    "layers": (layer_inputs, layer_answers),
 }
 
 
@@ -110,9 +137,12 @@ def made_by() -> dict[str, Any]:
     return {"command": COMMAND, "python": platform.python_version(), **versions}
 
 
-def main() -> None:
+def main(kinds: Sequence[str] = ()) -> None:
+    """Write the files of `kinds`, or all of them."""
     FOLDER.mkdir(exist_ok=True)
     for number, (kind, (draw, answer)) in enumerate(KINDS.items()):
+        if kinds and kind not in kinds:
+            continue
         inputs = draw(np.random.default_rng(number))
         arrays = {f"in.{name}": value for name, value in inputs.items()}
         arrays |= {f"out.{name}": value for name, value in answer(inputs).items()}
@@ -122,4 +152,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

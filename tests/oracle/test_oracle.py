@@ -12,8 +12,10 @@ import make_golden
 import numpy as np
 import pytest
 import torch
+import torch_layers
 import torch_side
 from cases import ACTIVATIONS, DTYPES, INITIALIZERS, LOSSES
+from layer_cases import LAYERS, MODES, LayerCase
 
 import simdl
 from simdl import optimizers
@@ -23,10 +25,10 @@ BOUND = {"float64": 1e-12, "float32": 1e-5}  # norm-wise
 SAME = {"float64": 1e-14, "float32": 1e-6}  # another processor's BLAS adds in another order
 
 
-def apart(got: Any, want: Any) -> float:
-    """Norm-wise relative distance."""
+def apart(got: Any, want: Any, floor: float = 0.0) -> float:
+    """Distance relative to the norm of `want`, or to `floor`."""
     assert np.shape(got) == np.shape(want)
-    return float(np.linalg.norm(got - want) / max(float(np.linalg.norm(want)), 1e-300))
+    return float(np.linalg.norm(got - want) / max(float(np.linalg.norm(want)), floor, 1e-300))
 
 
 @pytest.mark.parametrize("kind", make_golden.KINDS)
@@ -95,6 +97,26 @@ def test_random_network(seed: int, dtype: str) -> None:
     _, cotangent = torch_side.loss(loss, want["output"], t)
     pulled = simdl.vjp(net, params, x, cotangent)
     assert apart(pulled.input, want["input_gradient"]) < BOUND[dtype]
+
+
+# --- layers ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("training", MODES, ids=["training", "inference"])
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("case", LAYERS, ids=cases.names(LAYERS))
+def test_layer(case: LayerCase, dtype: str, training: bool) -> None:
+    """Each row with random numbers and batches: y, all gradients, running statistics."""
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        net = case.network(dtype)
+        params, x, cotangent = case.unpacked(case.packed(rng, int(rng.integers(1, 12))), net)
+        want = torch_layers.pull_back(case.layer, params, x, cotangent, training)
+        pulled = simdl.vjp(net, params, x, cotangent, training=training)
+        got = [pulled.output, pulled.input, *pulled.params.values(), *params.buffers.values()]
+        for ours, theirs in zip(got, want, strict=True):
+            bound = 1e-11 if dtype == "float64" else 1e-5
+            assert apart(ours, theirs, case.floor) < bound
 
 
 # --- random optimizers, initial weights -----------------------------------------------------------

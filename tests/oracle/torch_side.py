@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import cases
+import naive_layers
 import numpy as np
 import torch
+import torch_layers
 from torch.nn import functional
 
 torch.set_num_threads(1)  # sums in one order
-_ACTIVATIONS = {row.layer: row for row in cases.ACTIVATIONS}
 
 
 def _leaf(array: np.ndarray) -> torch.Tensor:
@@ -41,23 +42,6 @@ def loss(case: cases.LossCase, y: np.ndarray, t: np.ndarray) -> tuple[np.ndarray
     return value.detach().numpy(), leaf.grad.numpy()
 
 
-def _forward(
-    layers: tuple[Any, ...], params: Mapping[str, torch.Tensor], x: torch.Tensor, path: str = ""
-) -> torch.Tensor:
-    for i, layer in enumerate(layers):
-        where = f"{path}{i}"
-        if layer[0] == "Dense":
-            x = functional.linear(x, params[f"{where}.weight"].T, params[f"{where}.bias"])
-        elif layer[0] == "Flatten":
-            x = x.flatten(1)
-        elif layer[0] == "Residual":
-            x = x + _forward(layer[1], params, x, f"{where}.")
-        elif layer[0] != "Identity":
-            row = _ACTIVATIONS[layer]
-            x = getattr(functional, row.torch)(x, **row.options)
-    return x
-
-
 def network(
     layers: tuple[Any, ...],
     params: Mapping[str, np.ndarray],
@@ -68,7 +52,7 @@ def network(
     """Return output, loss, the loss's gradient at the input and by all parameters (flat)."""
     leaves = {name: _leaf(value) for name, value in params.items()}
     at = _leaf(x)
-    y = _forward(layers, leaves, at)
+    y = torch_layers.forward(layers, dict(leaves), at, naive_layers.Run())
     value = _loss(case, y, t)
     value.backward()
     grads = [leaf.grad.numpy().ravel() for leaf in leaves.values()]

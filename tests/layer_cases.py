@@ -1,0 +1,94 @@
+"""The table of layers: a row drives the naive reference, the gradient check, NaN and PyTorch alike.
+
+A new layer is a row here, a function in `naive_layers` and one of the same arguments in
+`oracle/torch_layers`. Layers are plain tuples, ``("Dense", 5)``, their options last,
+``("Dense", 5, {"bias": False})``.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from cases import build
+
+import simdl
+from simdl.parameters import Parameters
+
+MODES = (True, False)  # training, inference
+GOLDEN_ROWS = 3
+
+
+@dataclass(frozen=True)
+class LayerCase:
+    """`kinks`: inputs at which the derivative jumps; inputs keep away from these and apart from
+    each other, so that no maximum changes hands either. `floor`: differences are measured against
+    the reference's norm, or against this where the exact answer is all but 0.
+    """
+
+    name: str
+    input_shape: tuple[int, ...]
+    layer: tuple[Any, ...]
+    kinks: tuple[float, ...] = ()
+    floor: float = 0.0
+
+    def network(self, dtype: str) -> simdl.Network:
+        return simdl.Network(self.input_shape, build((self.layer,)), dtype=dtype)
+
+    def inputs(self, rng: np.random.Generator, rows: int) -> np.ndarray:
+        """Draw x (rows, *input_shape): evenly spaced numbers in random order, a little offset."""
+        size = rows * int(np.prod(self.input_shape))
+        spread = np.linspace(-1.7, 1.7, size) if size > 1 else np.array([0.4])
+        x = rng.permutation(spread) + 0.1 / size * rng.uniform(-1, 1, size) + 0.02
+        for kink in self.kinks:
+            x = np.where(np.abs(x - kink) < 0.02, x + 0.05, x)
+        return x.reshape(rows, *self.input_shape)
+
+    def numbers(self, rng: np.random.Generator, net: simdl.Network) -> Parameters:
+        """Draw parameters and running statistics, none of them where they start."""
+        params = net.init(0)
+        params.flat[:] = rng.normal(size=params.flat.size)
+        for name, value in params.buffers.items():
+            low, high = (0.5, 2.0) if name.endswith("running_var") else (-1.0, 1.0)
+            value[...] = rng.uniform(low, high, value.shape)
+        return params
+
+    def packed(self, rng: np.random.Generator, rows: int) -> np.ndarray:
+        """Draw parameters, statistics, a batch and a cotangent, one after the other (float32)."""
+        net = self.network("float32")
+        params, x = self.numbers(rng, net), self.inputs(rng, rows)
+        cotangent = rng.normal(size=rows * math.prod(net.output_shape))
+        flat = np.concatenate([params.flat, params.buffers.flat, x.ravel(), cotangent])
+        return flat.astype(np.float32)
+
+    def unpacked(self, flat: np.ndarray, net: simdl.Network) -> tuple[Parameters, Any, Any]:
+        """Return what `packed` drew, in the network's precision."""
+        sizes = (net.n_parameters, net.program.n_buffers, math.prod(self.input_shape))
+        rows = (flat.size - sum(sizes[:2])) // (sizes[2] + math.prod(net.output_shape))
+        ends = np.cumsum([*sizes[:2], rows * sizes[2]])
+        params, buffers, x, cotangent = np.split(flat.astype(net.dtype), ends)
+        return (
+            net.wrap(params, buffers),
+            x.reshape(rows, *self.input_shape),
+            cotangent.reshape(rows, *net.output_shape),
+        )
+
+
+LAYERS = (
+    LayerCase("dense", (6,), ("Dense", 5)),
+    LayerCase("dense_no_bias", (6,), ("Dense", 5, {"bias": False})),
+    LayerCase("dense_narrow", (1,), ("Dense", 1)),
+    LayerCase("relu", (4, 3), ("ReLU",), kinks=(0.0,)),
+    LayerCase("tanh_narrow", (1,), ("Tanh",)),
+    LayerCase("identity", (2, 3), ("Identity",)),
+    LayerCase("flatten", (2, 3, 2), ("Flatten",)),
+    LayerCase("residual", (4,), ("Residual", (("Dense", 4), ("Tanh",), ("Dense", 4)))),
+)
+
+# layer, input shape, what the message must say
+REFUSED = (
+    (("Dense", 5), (4, 3), ("Dense", "(4, 3)", "Flatten")),
+    (("Residual", (("Dense", 3),)), (4,), ("Residual", "(4,)", "(3,)", "keep the shape")),
+)
