@@ -20,7 +20,7 @@ from simdl import scenario
 from simdl.plot import panels, style
 from simdl.scenario import Claim, judges
 from simdl.scenario.birth import at_birth
-from simdl.scenario.tuning import RATE, tuned
+from simdl.scenario.tuning import Tuned
 from simdl.theory import propagation
 
 QUESTION = "vanishing_gradients.question"
@@ -45,7 +45,7 @@ class Settings(scenario.Settings):
 
     QUICK: ClassVar[dict[str, Any]] = {
         "seeds": 6, "nets": 3, "depths": (2, 10, 20), "steps": 200, "survey_seeds": 1,
-        "rates": (1e-3, 3e-3),
+        "rates": (1e-3, 3e-3, 1e-2),
     }  # fmt: skip
     FULL: ClassVar[dict[str, Any]] = {
         "survey_seeds": 16, "steps": 2000, "depths": (2, 5, 10, 20, 30, 50),
@@ -74,7 +74,7 @@ def derivative(settings: dict[str, Any], seed: int) -> dict[str, Any]:
     return {"derivative": xarray.DataArray(found, {"x": x[:, 0]})}
 
 
-def sweeps(settings: Settings) -> dict[str, simdl.Sweep]:
+def sweeps(settings: Settings) -> dict[str, simdl.Sweep | Tuned]:
     """What is measured at birth, and what is trained."""
     s, claims = settings, settings.replicates
     survey = [s.seed + i for i in range(s.survey_seeds)]
@@ -123,9 +123,8 @@ def sweeps(settings: Settings) -> dict[str, simdl.Sweep]:
         "connected": trained(
             {FITTED: fits, RESIDUAL: [False, True], DEPTH: list(s.depths)}, survey,
         ),
-        "tuned": trained(
-            {FITTED: [fits[0], fits[2]], RATE: list(s.rates)}, s.pilots + claims,
-            **at_depth,
+        "tuned": Tuned(
+            training | at_depth, {FITTED: [fits[0], fits[2]]}, s.rates, s.pilots, claims
         ),
         "through": trained(
             {FITTED: fits, RESIDUAL: [False, True]}, survey, names, **at_depth, probes=probes,
@@ -152,11 +151,7 @@ def claims(results: dict[str, xarray.Dataset], settings: Settings) -> list[Claim
     he, glorot = (results["relu"].isel({INIT: i}) for i in (0, 1))
     lecun, standard = (results["sigmoid"].isel({INIT: i}) for i in (0, 1))
     sigmoid, relu = (results["tuned"].isel({FITTED: i}) for i in (0, 1))
-    relu = tuned(relu, settings)
-    # the sigmoid net's loss is flat in the rate: in each replicate its most favourable rate counts
-    sigmoid = sigmoid.sel(seed=settings.replicates)
-    lowest = sigmoid["train_loss"].fillna(CAP).min(RATE)  # a run that diverged scores the cap
-    highest = sigmoid["test_accuracy"].max(RATE)
+    stuck = sigmoid["train_loss"].fillna(CAP)  # a run that diverged scores the cap
 
     def factor(activation: str, init: str) -> np.ndarray:
         arm = results["birth"].sel({ACTIVATION: activation}).isel({INIT: order.index(init)})
@@ -183,7 +178,7 @@ def claims(results: dict[str, xarray.Dataset], settings: Settings) -> list[Claim
     vanished = factor("sigmoid", "Glorot")
     return [
         Claim("T03-factor", equals(vanished, theory(1.0), 0.03)),
-        Claim("T03-training", direction(lowest / GUESSING, 0.95)),
+        Claim("T03-training", direction(stuck / GUESSING, 0.95)),
         Claim("T06a", judges.bound(tail, upper=1.0, tolerance=1e-6)),
         Claim("T06b", direction(results["large"]["back"], 1.0, above=False, log=True)),
         Claim("T07a", judges.exact(slope, 1.0, 0.0)),
@@ -192,7 +187,7 @@ def claims(results: dict[str, xarray.Dataset], settings: Settings) -> list[Claim
         Claim("T22b", judges.trend(depths, kept.T, margin=math.log(0.5), above=False, level=level)),
         Claim("T22c", direction(
             factor("tanh", "small") / factor("tanh", "Glorot"), 0.5, above=False, log=True)),
-        Claim("T23a", direction(relu["test_accuracy"] - highest, 0.3)),
+        Claim("T23a", direction(relu["test_accuracy"] - sigmoid["test_accuracy"], 0.3)),
         Claim("P-relu-forward", equals(he["forward"], 1.0, 0.02)),
         Claim("P-relu-backward", equals(glorot["back"], 0.5, 0.02)),
         Claim("P-weight-gradient", equals(weight_slope(glorot), 1.0, 0.04)),
