@@ -83,11 +83,13 @@ def test_a_second_run_trains_nothing(tmp_path: Path) -> None:
 
 
 def test_one_arm_needs_no_axis() -> None:
-    runs = Tuned(BASE, {}, [1e-1, 1.0, 10.0], PILOTS, REPLICATES).run()
-    assert dict(runs.sizes) == {"seed": 3} and runs[RATE].shape == ()
+    for rates in ([1e-1, 1.0, 10.0], [0.5]):
+        runs = Tuned(BASE, {}, rates, PILOTS, REPLICATES).run()
+        assert dict(runs.sizes) == {"seed": 3} and runs[RATE].shape == ()
+    assert runs[RATE].item() == 0.5 and runs.attrs["rates"] == [0.5]
 
 
-@pytest.mark.parametrize("rates", [[0.1], [0.1, 0.2], [0.2, 0.1, 0.3], [0.0, 0.1, 0.2]])
+@pytest.mark.parametrize("rates", [[], [0.1, 0.2], [0.2, 0.1, 0.3], [0.0, 0.1, 0.2]])
 def test_grids_that_cannot_be_tuned_over(rates: list[float]) -> None:
     with pytest.raises(simdl.InputError, match="rates"):
         Tuned(BASE, {}, rates, PILOTS, REPLICATES)

@@ -27,7 +27,7 @@ class Tuned:
     Parameters
     ----------
     base, axes, record : as of a Sweep; each cell of the axes is an arm
-    rates : the grid to begin with, rising, at least three
+    rates : the grid to begin with, rising: at least three, or a single one for all arms
     pilots, replicates : two lists of seeds that share none
     """
 
@@ -41,8 +41,11 @@ class Tuned:
         record: Sequence[str] | None = None,
     ) -> None:
         self.rates = [float(rate) for rate in rates]
-        if len(self.rates) < 3 or sorted(set(self.rates)) != self.rates or self.rates[0] <= 0:
-            raise InputError(f"rates: {list(rates)}: must be at least three, above 0 and rising")
+        rising = sorted(set(self.rates)) == self.rates
+        if len(self.rates) in (0, 2) or not rising or self.rates[0] <= 0:
+            raise InputError(
+                f"rates: {list(rates)}: must be above 0 and rising, at least three of them, or one"
+            )
         if set(pilots) & set(replicates):
             raise InputError("pilots: must share no seed with the replicates")
         self.base, self.axes = base, dict(axes)
@@ -132,9 +135,9 @@ def _score(found: xarray.Dataset) -> xarray.DataArray:
 def widened(rates: list[float], found: xarray.Dataset, first: Sequence[float]) -> list[float]:
     """Return the grid, longer on each side where an arm's best rate is its last one.
 
-    It stays as it is once it has grown WIDENINGS times beyond `first`.
+    It stays as it is once it has grown WIDENINGS times beyond `first`, or if that is one rate.
     """
-    if len(rates) - len(first) >= WIDENINGS:
+    if len(first) == 1 or len(rates) - len(first) >= WIDENINGS:
         return rates
     best = np.ravel(_score(found).argmin(RATE))
     low = [rates[0] ** 2 / rates[1]] if (best == 0).any() else []
