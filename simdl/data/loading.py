@@ -12,13 +12,18 @@ from simdl.data.archives import read_npz
 from simdl.data.arrays import Data
 from simdl.data.digits import digits
 from simdl.data.generators import GENERATORS, draw
+from simdl.data.mnist1d import mnist1d
 from simdl.data.scaling import check_scale
 from simdl.data.sources import SPLIT, Source
 from simdl.data.splitting import check_fractions, check_seed
 from simdl.data.tables import read_csv
 from simdl.errors import InputError, suggest
 
-NAMES = ("digits", *GENERATORS)
+FIXED: dict[str, tuple[Callable[..., Source], tuple[str, ...]]] = {
+    "digits": (digits, ()),
+    "mnist1d": (mnist1d, ("samples",)),
+}
+NAMES = (*FIXED, *GENERATORS)
 READERS: dict[str, tuple[Callable[..., Source], tuple[str, ...]]] = {
     ".csv": (read_csv, ("task", "drop", "delimiter")),
     ".npz": (read_npz, ("task",)),
@@ -37,16 +42,18 @@ def source(
     Parameters
     ----------
     name_or_path : str or path
-        ``"digits"`` (real, x (1797, 8, 8, 1) of 0 to 16, 10 classes); ``"spirals"``, ``"moons"``,
-        ``"circles"`` or ``"xor"`` (drawn by `seed`); or the path of a file ending in .csv or .npz.
+        ``"digits"`` (real, x (1797, 8, 8, 1) of 0 to 16, 10 classes); ``"mnist1d"`` (sequences,
+        x (5000, 40, 1), 10 classes, the last 1,000 published as the test set); ``"spirals"``,
+        ``"moons"``, ``"circles"`` or ``"xor"`` (drawn by `seed`); or the path of a file ending in
+        .csv or .npz.
     target : str, optional
         The column of a CSV to predict; without it, the column named "target".
     seed : int
-        Draws the toys; real data do not depend on it.
+        Draws the toys; digits and MNIST-1D do not depend on it.
     **options
         Of the toys: `samples`, `noise`, and `classes`, `turns` (spirals), `factor` (circles). Of
-        files: `task` ("classification" or "regression"); of CSV also `drop` (columns to leave out)
-        and `delimiter`.
+        MNIST-1D: `samples`. Of files: `task` ("classification" or "regression"); of CSV also
+        `drop` (columns to leave out) and `delimiter`.
 
     Raises
     ------
@@ -61,10 +68,11 @@ def source(
     reader = READERS.get(Path(name).suffix.lower())
     if isinstance(name_or_path, str) and name in NAMES:
         _refuse_target(name, target)
-        if name != "digits":
+        if name in GENERATORS:
             return draw(name, seed, options)
-        _refuse_options(name, options, ())
-        return digits()
+        make, known = FIXED[name]
+        _refuse_options(name, options, known)
+        return make(**options)
     if reader is None:
         raise InputError(_unknown(name))
     read, known = reader

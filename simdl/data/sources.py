@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from simdl.data.arrays import Data, inputs, targets
 from simdl.data.scaling import check_scale, fit
-from simdl.data.splitting import check_fractions, check_seed, split_indices
+from simdl.data.splitting import Integers, check_fractions, check_seed, split_indices
 from simdl.errors import InputError
 
 SPLIT = (0.6, 0.2, 0.2)
@@ -34,6 +34,8 @@ class Source:
         Names of the columns; empty where they have none.
     name : str
         What the data set is called, or the path it was read from.
+    tested : int
+        How many samples, the last ones, are a published test set; 0 where there is none.
     """
 
     x: NDArray[Any]
@@ -41,6 +43,7 @@ class Source:
     classes: tuple[str, ...] | None = None
     feature_names: tuple[str, ...] = ()
     name: str = "arrays"
+    tested: int = 0
 
     def __post_init__(self) -> None:
         x, t = inputs("x", self.x), targets("t", self.t)
@@ -62,7 +65,9 @@ class Source:
         ----------
         split : three floats
             Fractions of training, validation and test; a part of fraction 0 is None. Labels are
-            stratified: each part holds its fraction of each class to within one sample.
+            stratified: each part holds its fraction of each class to within one sample. A
+            published test set stays the test part, whatever the seed: its fraction must be the
+            published one, or 0 to leave it unused.
         scale : str
             ``"standard"``, ``"minmax"`` or ``"none"``.
         seed : int
@@ -75,11 +80,10 @@ class Source:
         problems = check_fractions(split) + check_scale(scale) + check_seed(seed)
         if problems:
             raise InputError(*problems)
-        labels = self.t if self.t.ndim == 1 else None
-        train, validation, test = split_indices(labels, len(self.x), split, seed)
+        train, validation, test = self._rows(split, seed)
         scaler = fit(scale, self.x[train])
 
-        def part(rows: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[Any]] | None:
+        def part(rows: Integers) -> tuple[NDArray[Any], NDArray[Any]] | None:
             return (scaler.apply(self.x[rows]), self.t[rows]) if rows.size else None
 
         trained = part(train)
@@ -93,6 +97,23 @@ class Source:
             name=self.name,
             feature_names=self.feature_names,
         )
+
+    def _rows(self, split: Sequence[float], seed: int) -> tuple[Integers, Integers, Integers]:
+        """Return which samples train, which validate, which test."""
+        labels, n = (self.t if self.t.ndim == 1 else None), len(self.x)
+        if not self.tested:
+            return split_indices(labels, n, split, seed)
+        published = self.tested / n
+        if split[2] > 0 and abs(split[2] - published) > 1e-9:
+            raise InputError(
+                f"data.split: {tuple(split)!r}: {self.name} has a published test set: the test"
+                f" fraction must be {published:g}, or 0 to leave it unused"
+            )
+        rest = n - self.tested
+        shares = (split[0] / (split[0] + split[1]), split[1] / (split[0] + split[1]), 0)
+        inner = labels if labels is None else labels[:rest]
+        train, validation, _ = split_indices(inner, rest, shares, seed)
+        return train, validation, np.arange(rest, n if split[2] > 0 else rest)
 
     @cached_property
     def digest(self) -> str:
