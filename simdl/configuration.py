@@ -190,7 +190,9 @@ class Configuration:
         section = self.network
         size = int(np.prod(data.input_shape))
         if section.kind == "mlp":
-            outputs = data.n_classes or data.train[1].shape[1]
+            classes = data.n_classes
+            chosen = make_loss(self.training.loss, "training.loss")
+            outputs = chosen.outputs(classes) if classes else data.train[1].shape[1]
             net = Network((size,), _mlp(section, outputs), section.init, self.dtype)
         else:
             given = layers_from_tables(section.layers)

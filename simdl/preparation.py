@@ -72,6 +72,7 @@ def plan_of(training: Training, parts: Any) -> tuple[Any, Any]:
     plan = r.records(r.PLAN, 1)
     p = plan[0]
     p.loss, p.loss_option = address(loss, r.loss_signature(dtype)), option
+    p.threshold = training.loss.threshold
     p.update = address(update, r.update_signature(dtype))
     p.steps, p.batch, p.eval_rows = steps, batch, EVALUATION_ROWS
     p.n_input, p.n_output = program.input.size, program.output.size

@@ -59,7 +59,8 @@ ACTIVATIONS = (
 
 @dataclass(frozen=True)
 class LossCase:
-    """`spec` what `loss=` takes, `naive` its name in `naive.LOSSES`; `labels`: class indices."""
+    """`spec` what `loss=` takes, `naive` its name in `naive.LOSSES`; `labels`: class indices,
+    `shares`: targets from 0 to 1, the ends among them."""
 
     name: str
     spec: Any
@@ -68,6 +69,7 @@ class LossCase:
     torch: str
     options: Mapping[str, Any] = field(default_factory=dict)
     option: float = 0.0
+    shares: bool = False
 
 
 LOSSES = (
@@ -80,6 +82,16 @@ LOSSES = (
         "softmax_cross_entropy", True, "cross_entropy", {"label_smoothing": 0.1}, 0.1,
     ),
     LossCase("mse", "mse", "mse", False, "mse_loss"),
+    LossCase("mae", "mae", "mae", False, "l1_loss"),
+    LossCase("huber", "huber", "huber", False, "huber_loss", option=1.0),
+    LossCase(
+        "huber_wide", {"name": "huber", "delta": 2.5}, "huber", False, "huber_loss",
+        {"delta": 2.5}, 2.5,
+    ),
+    LossCase(
+        "binary_cross_entropy", "binary_cross_entropy", "binary_cross_entropy", False,
+        "binary_cross_entropy_with_logits", shares=True,
+    ),
 )  # fmt: skip
 
 
@@ -256,7 +268,9 @@ def loss_rule(case: LossCase) -> tuple[Any, float]:
 
 def targets(case: LossCase, n: int, k: int, rng: np.random.Generator) -> np.ndarray:
     """Draw targets for outputs (n, k): class indices (n,) or numbers (n, k)."""
-    return rng.integers(0, k, n) if case.labels else rng.normal(size=(n, k))
+    if case.labels:
+        return rng.integers(0, k, n)
+    return rng.normal(size=(n, k)) if not case.shares else rng.uniform(-0.5, 1.5, (n, k)).clip(0, 1)
 
 
 def names(rows: Any) -> Any:

@@ -158,10 +158,30 @@ def mean_squared_error(y, t, option=0.0):
     return ((y - t) ** 2).mean(axis=1), (y - t) * (2 / y.size)
 
 
-def count_correct(y, labels):
-    """How many rows have their first maximum at the label; a row with NaN is wrong."""
+def mean_absolute_error(y, t, option=0.0):
+    return abs(y - t).mean(axis=1), np.sign(y - t) / y.size
+
+
+def huber(y, t, delta):
+    e = y - t
+    values = np.where(abs(e) <= delta, e * e / 2, delta * (abs(e) - delta / 2))
+    return values.mean(axis=1), e.clip(-delta, delta) / y.size
+
+
+def binary_cross_entropy(y, t, option=0.0):
+    """-t log p - (1 - t) log(1 - p), p = sigmoid(y)"""
+    values = np.where(y > 0, 1 - t, -t) * y + np.log1p(np.exp(-abs(y)))
+    return values.mean(axis=1), (expit(y) - t) / y.size
+
+
+def count_correct(y, labels, threshold=0.0):
+    """How many rows have their first maximum at the label; a row with NaN is wrong.
+
+    With one output, how many are above the threshold where the label is 1, else not.
+    """
     sound = ~np.isnan(y).any(axis=1)
-    return int((sound & (y.argmax(axis=1) == labels)).sum())
+    said = y.argmax(axis=1) if y.shape[1] > 1 else y[:, 0] > threshold
+    return int((sound & (said == labels)).sum())
 
 
 # --- optimizers: f(w, gradients (steps, p), lr, options...) -> parameters after each step ---------
@@ -193,7 +213,13 @@ def adam(w, gradients, lr, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, bias_
 
 
 OPTIMIZERS = {"SGD": sgd, "Adam": adam}
-LOSSES = {"softmax_cross_entropy": softmax_cross_entropy, "mse": mean_squared_error}
+LOSSES = {
+    "softmax_cross_entropy": softmax_cross_entropy,
+    "binary_cross_entropy": binary_cross_entropy,
+    "mse": mean_squared_error,
+    "mae": mean_absolute_error,
+    "huber": huber,
+}
 
 
 # --- networks, described by plain tuples: ("Dense", 8), ("LeakyReLU", .3), ("Residual", (...)) ----

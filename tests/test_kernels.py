@@ -210,8 +210,18 @@ def test_count_correct(dtype: str) -> None:
     one_hot = np.eye(5, dtype=dtype)[labels]
     for n in (0, 1, 8, 60):
         want = naive.count_correct(y[:n], labels[:n])
-        assert losses.count_correct(y, labels[:, None].astype(dtype), n) == want
-        assert losses.count_correct(y, one_hot, n) == want
+        assert losses.count_correct(y, labels[:, None].astype(dtype), n, 0.0) == want
+        assert losses.count_correct(y, one_hot, n, 0.0) == want
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.5])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_count_correct_of_one_output(dtype: str, threshold: float) -> None:
+    y = np.array([-2, -0.0, 0, 0.25, 0.5, 0.75, 3, np.nan, np.inf, -np.inf], dtype)[:, None]
+    for labels in (np.zeros(10), np.ones(10), np.arange(10) % 2):
+        want = naive.count_correct(y, labels, threshold)
+        assert losses.count_correct(y, labels[:, None].astype(dtype), 10, threshold) == want
+    assert losses.count_correct(y, np.zeros((10, 1), dtype), 10, np.inf) == 9  # a single class
 
 
 # --- dense ----------------------------------------------------------------------------------------

@@ -97,7 +97,7 @@ def evaluate(plan, ops, run, at, losses, targets, x, t, control, out):
         dy = matrix(at.deltas, plan.eval_output, rows, plan.n_output)
         call(plan.loss, losses[:rows], dy, y, targets[:rows], plan.loss_option)
         loss += total(losses[:rows])
-        correct += count_correct(y, targets, rows)
+        correct += count_correct(y, targets, rows, plan.threshold)
     out[0], out[1] = loss / n, correct / n
 
 

@@ -87,7 +87,7 @@ PLAN = np.dtype(
             "evaluate_end",
         )
     ]
-    + [(name, np.float64) for name in ("loss_option", "clip_norm", "clip_value")],
+    + [(name, np.float64) for name in ("loss_option", "threshold", "clip_norm", "clip_value")],
     align=True,
 )
 
