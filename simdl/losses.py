@@ -63,8 +63,8 @@ def _check_labels(t: np.ndarray, classes: int, outputs: int, key: str) -> None:
     if wrong.size:
         raise InputError(
             f"{key}: label {t[wrong[0]]} in row {wrong[0]}: must be 0 to {classes - 1}, "
-            f"for the network has {outputs} output{'s' * (outputs != 1)}; whole numbers are classes: for regression "
-            "give floats, or task='regression' where a file is loaded"
+            f"for the network has {outputs} output{'s' * (outputs != 1)}; whole numbers are "
+            "classes: for regression give floats, or task='regression' where a file is loaded"
         )
 
 

@@ -80,7 +80,7 @@ NETWORKS: dict[str, tuple[Action, list[str]]] = {
 SETTINGS: dict[str, tuple[Action, list[str]]] = {
     "no network": (lambda: train(on="mlp"), ["net", "'mlp'", "simdl.Network"]),
     "unknown setting": (lambda: train(batchsize=3), ["batchsize", "did you mean 'batch_size'?"]),
-    "unknown loss": (lambda: train(loss="mae2"), ["loss", "'mae2'", "mse"]),
+    "unknown loss": (lambda: train(loss="mae2"), ["loss", "'mae2'", "did you mean 'mae'?"]),
     "loss as a number": (lambda: train(loss=3), ["loss", "3", "must be a name"]),
     "unknown key of the loss": (
         lambda: train(loss={"name": "softmax_cross_entropy", "smoothing": 0.1}),
