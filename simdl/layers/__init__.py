@@ -15,18 +15,22 @@ from simdl.layers.activations import (
     Tanh,
 )
 from simdl.layers.base import Layer
+from simdl.layers.convolution import Conv1D, Conv2D
 from simdl.layers.dense import Dense
+from simdl.layers.pooling import AvgPool1D, AvgPool2D, GlobalAvgPool, MaxPool1D, MaxPool2D
 from simdl.layers.structure import Flatten, Identity, Residual
 
 KINDS: dict[str, type[Layer]] = {
     kind.__name__: kind
     for kind in (
         Dense, Flatten, Residual, Identity, Sigmoid, Tanh, ReLU, LeakyReLU, ELU, SELU, GELU, SiLU,
-        Softplus, Softsign, Activation,
+        Softplus, Softsign, Activation, Conv1D, Conv2D, MaxPool1D, MaxPool2D, AvgPool1D, AvgPool2D,
+        GlobalAvgPool,
     )
 }  # fmt: skip
 
 __all__ = [
-    "ELU", "GELU", "KINDS", "SELU", "Activation", "Dense", "Elementwise", "Flatten", "Identity",
-    "Layer", "LeakyReLU", "ReLU", "Residual", "SiLU", "Sigmoid", "Softplus", "Softsign", "Tanh",
+    "ELU", "GELU", "KINDS", "SELU", "Activation", "AvgPool1D", "AvgPool2D", "Conv1D", "Conv2D",
+    "Dense", "Elementwise", "Flatten", "GlobalAvgPool", "Identity", "Layer", "LeakyReLU",
+    "MaxPool1D", "MaxPool2D", "ReLU", "Residual", "SiLU", "Sigmoid", "Softplus", "Softsign", "Tanh",
 ]  # fmt: skip

@@ -1,6 +1,7 @@
 """Cutting an op's arrays out of the flat buffers."""
 
 from simdl._jit import array_view, njit
+from simdl.kernels.windows import Window
 
 
 @njit(inline=True)
@@ -43,3 +44,24 @@ def flat_inputs(op, run, buffer):
 def flat_outputs(op, run, buffer):
     """The op's output as a vector (rows n_out,)."""
     return array_view(buffer, op.y, run.rows * op.n_out)
+
+
+@njit(inline=True)
+def input_images(op, run, buffer):
+    """The op's input (rows, height, width, channels), values or their gradient."""
+    return array_view(buffer, op.x, run.rows, op.height, op.width, op.channels)
+
+
+@njit(inline=True)
+def output_images(op, run, buffer):
+    """The op's output (rows, out_height, out_width, out_channels), values or their gradient."""
+    return array_view(buffer, op.y, run.rows, op.out_height, op.out_width, op.out_channels)
+
+
+@njit(inline=True)
+def window(op):
+    """The window that the op moves over its input."""
+    return Window(
+        op.size_h, op.size_w, op.stride_h, op.stride_w,
+        op.pad_top, op.pad_left, op.dilation_h, op.dilation_w,
+    )  # fmt: skip
