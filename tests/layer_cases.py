@@ -76,6 +76,52 @@ class LayerCase:
         )
 
 
+CONVOLUTIONS = (
+    LayerCase("conv2d", (4, 5, 2), ("Conv2D", 4, 3)),
+    LayerCase("conv2d_no_bias", (4, 4, 2), ("Conv2D", 3, 2, {"bias": False})),
+    LayerCase("conv2d_same", (3, 4, 3), ("Conv2D", 2, 3, {"padding": "same"})),
+    LayerCase("conv2d_even_same", (4, 5, 1), ("Conv2D", 2, (2, 4), {"padding": "same"})),
+    LayerCase("conv2d_same_by_2", (5, 4, 2), ("Conv2D", 2, 3, {"stride": 2, "padding": "same"})),
+    LayerCase("conv2d_dilated", (5, 4, 2), ("Conv2D", 2, 3, {"dilation": 2, "padding": 2})),
+    LayerCase(
+        "conv2d_pairs", (4, 5, 2),
+        ("Conv2D", 2, (2, 3), {"stride": (2, 1), "padding": (1, 2), "dilation": (1, 2)}),
+    ),
+    LayerCase("conv2d_left_over", (4, 3, 9), ("Conv2D", 2, 2, {"stride": (3, 2)})),
+    LayerCase("conv2d_whole", (2, 3, 2), ("Conv2D", 3, (2, 3))),
+    LayerCase("conv2d_pointwise", (3, 2, 3), ("Conv2D", 4, 1)),
+    LayerCase("conv2d_pointwise_by_2", (4, 3, 3), ("Conv2D", 2, 1, {"stride": 2})),
+    LayerCase("conv2d_pointwise_framed", (2, 1, 2), ("Conv2D", 2, 1, {"padding": 1})),
+    LayerCase(
+        "conv2d_far_outside", (2, 1, 2), ("Conv2D", 2, 1, {"padding": 3, "stride": 9}), floor=1e-3
+    ),
+    LayerCase("conv2d_narrow", (3, 4, 1), ("Conv2D", 1, 3, {"padding": 1})),
+    LayerCase("conv1d", (9, 2), ("Conv1D", 3, 3)),
+    LayerCase("conv1d_by_2", (10, 1), ("Conv1D", 4, 5, {"stride": 2})),
+    LayerCase("conv1d_same", (7, 2), ("Conv1D", 3, 4, {"padding": "same", "stride": 3})),
+    LayerCase("conv1d_dilated", (9, 2), ("Conv1D", 2, 3, {"padding": 4, "dilation": 3})),
+    LayerCase("conv1d_narrow", (1, 1), ("Conv1D", 1, 1)),
+)  # fmt: skip
+
+POOLINGS = (
+    LayerCase("max2d", (4, 2, 3), ("MaxPool2D", 2)),
+    LayerCase("max2d_overlapping", (3, 4, 2), ("MaxPool2D", 3, {"stride": 1, "padding": 1})),
+    LayerCase("max2d_pairs", (3, 5, 9), ("MaxPool2D", (2, 3), {"stride": (1, 2)})),
+    LayerCase("max2d_same", (5, 4, 2), ("MaxPool2D", 3, {"stride": 2, "padding": "same"})),
+    LayerCase("max2d_narrow", (4, 3, 1), ("MaxPool2D", 2)),
+    LayerCase("max1d", (8, 3), ("MaxPool1D", 2)),
+    LayerCase("max1d_narrow", (7, 1), ("MaxPool1D", 3, {"stride": 2, "padding": 1})),
+    LayerCase("average2d", (4, 2, 3), ("AvgPool2D", 2)),
+    LayerCase("average2d_overlapping", (5, 4, 2), ("AvgPool2D", 3, {"stride": 2, "padding": 1})),
+    LayerCase("average2d_pairs", (4, 3, 2), ("AvgPool2D", (2, 3), {"padding": (1, 0)})),
+    LayerCase("average2d_same", (5, 4, 2), ("AvgPool2D", 3, {"stride": 2, "padding": "same"})),
+    LayerCase("average2d_narrow", (4, 3, 1), ("AvgPool2D", 2)),
+    LayerCase("average1d", (8, 3), ("AvgPool1D", 3)),
+    LayerCase("average1d_narrow", (7, 1), ("AvgPool1D", 3, {"stride": 2, "padding": 1})),
+    LayerCase("global_average", (3, 4, 2), ("GlobalAvgPool",)),
+    LayerCase("global_average_narrow", (5, 1), ("GlobalAvgPool",)),
+)
+
 LAYERS = (
     LayerCase("dense", (6,), ("Dense", 5)),
     LayerCase("dense_no_bias", (6,), ("Dense", 5, {"bias": False})),
@@ -85,10 +131,22 @@ LAYERS = (
     LayerCase("identity", (2, 3), ("Identity",)),
     LayerCase("flatten", (2, 3, 2), ("Flatten",)),
     LayerCase("residual", (4,), ("Residual", (("Dense", 4), ("Tanh",), ("Dense", 4)))),
+    *CONVOLUTIONS,
+    *POOLINGS,
 )
 
 # layer, input shape, what the message must say
 REFUSED = (
     (("Dense", 5), (4, 3), ("Dense", "(4, 3)", "Flatten")),
     (("Residual", (("Dense", 3),)), (4,), ("Residual", "(4,)", "(3,)", "keep the shape")),
+    (("Conv2D", 4, 3), (64,), ("Conv2D", "(height, width, channels)", "(64,)", "(8, 8, 1)")),
+    (("Conv2D", 4, 3), (8, 8), ("Conv2D", "(height, width, channels)", "(8, 8)")),
+    (("Conv1D", 4, 3), (40,), ("Conv1D", "(length, channels)", "(40,)", "(40, 1)")),
+    (("Conv1D", 4, 3), (8, 8, 1), ("Conv1D", "(length, channels)", "(8, 8, 1)")),
+    (("Conv2D", 4, 5), (3, 8, 1), ("Conv2D.size", "5", "height 3", "at most 3")),
+    (("Conv2D", 4, (1, 3), {"dilation": 2, "padding": 1}), (8, 2, 1), ("5", "width 2", "4")),
+    (("Conv1D", 4, 6), (5, 1), ("Conv1D.size", "6", "length 5", "at most 5")),
+    (("MaxPool2D", 2), (64,), ("MaxPool2D", "(height, width, channels)", "(64,)")),
+    (("AvgPool1D", 5, {"padding": 1}), (2, 1), ("AvgPool1D.size", "5", "length 2", "at most 4")),
+    (("GlobalAvgPool",), (16,), ("GlobalAvgPool", "(16,)", "Flatten")),
 )

@@ -27,7 +27,7 @@ def borders(length, size, stride, padding, dilation):
 def frame(x, sizes, strides, paddings, dilations, value):
     """x with `value` around it."""
     numbers = zip(x.shape[1:-1], sizes, strides, paddings, dilations, strict=True)
-    around = [(0, 0), *(borders(*each) for each in numbers), (0, 0)]
+    around = [(0, 0), *(borders(*four) for four in numbers), (0, 0)]
     return np.pad(x, around, constant_values=value)
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import naive
+import naive_images
 import numpy as np
 
 
@@ -81,4 +82,5 @@ LAYERS = {kind: activation(kind) for kind in naive.NAMES} | {
     "Identity": identity,
     "Flatten": flatten,
     "Dense": dense,
+    **naive_images.LAYERS,
 }

@@ -81,6 +81,7 @@ def convolution_backward_input(dx, dy, weight, window, scratch):
 # --- room -----------------------------------------------------------------------------------------
 
 
+@njit
 def scratch_size(height, width, channels, filters, window):
     """Elements of scratch for outputs (n, height, width, filters), whatever n.
 

@@ -71,9 +71,9 @@ class Windowed(Layer):
         settings = zip(*(each(given, count) for given in numbers), strict=True)
         found = [_axis(*pair) for pair in zip(shape, settings, strict=False)]
         wrong = [
-            f"{kind}: a window over {_reach(axis)} elements is wider than the {name} "
-            f"{axis.length} with {axis.pad} of padding on either side: must be at most "
-            f"{axis.length + 2 * axis.pad}; take a smaller size or a larger padding"
+            f"{kind}.size: {_reach(axis)} elements from first to last: must be at most "
+            f"{axis.length + 2 * axis.pad}, the {name} {axis.length} and a padding of {axis.pad} "
+            f"at either end"
             for name, axis in zip(NAMES[count], found, strict=True)
             if axis.out < 1
         ]
@@ -81,7 +81,7 @@ class Windowed(Layer):
             raise InputError(*wrong)
         return found
 
-    def record(self, shape: tuple[int, ...]) -> dict[str, int]:
+    def record(self, shape: tuple[int, ...]) -> dict[str, Any]:
         """Fields of the op's record for samples of `shape`."""
         found = self.along(shape)
         rows, columns = found if len(found) == 2 else (Axis(1, 1, 1, 1, 0, 1), found[0])

@@ -18,7 +18,7 @@ def channels_last(x):
 def framed(x, sizes, strides, paddings, dilations, value):
     """x, channels first, with `value` around it; functional.pad begins with the last axis."""
     numbers = zip(x.shape[2:], sizes, strides, paddings, dilations, strict=True)
-    around = [naive_images.borders(*each) for each in numbers]
+    around = [naive_images.borders(*four) for four in numbers]
     return functional.pad(x, [n for pair in reversed(around) for n in pair], value=value)
 
 
@@ -29,7 +29,7 @@ def convolution(axes):
         weight = p["weight"].movedim((-1, -2), (0, 1))
         rest = {"bias": p["bias"] if bias else None, "stride": stride, "dilation": dilation}
         x = channels_first(x)
-        if padding == "same" and stride != 1:  # PyTorch has none with a stride
+        if padding == "same":  # PyTorch has none with a stride
             numbers = (naive_images.each(n, axes) for n in (size, stride, padding, dilation))
             x, padding = framed(x, *numbers, 0.0), 0
         return channels_last(function(x, weight, padding=padding, **rest))

@@ -8,6 +8,7 @@ import cases
 import naive_layers
 import numpy as np
 import torch
+import torch_images
 from torch.nn import functional
 
 
@@ -37,6 +38,7 @@ LAYERS = {case.layer[0]: activation(case) for case in cases.ACTIVATIONS} | {
     "Identity": identity,
     "Flatten": flatten,
     "Dense": dense,
+    **torch_images.LAYERS,
 }
 
 
