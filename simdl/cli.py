@@ -17,7 +17,7 @@ from typing import Annotated, Any
 import typer
 
 from simdl import RESULTS_VERSION, __version__
-from simdl.errors import InputError, StorageError
+from simdl.errors import InputError, Interrupted, StorageError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -26,13 +26,21 @@ app = typer.Typer(
     help="Deep-learning textbook claims as experiments: compiled training, figures, verdicts.",
 )
 
+
+def _path(text: str) -> Path:
+    """Return a path; an empty one, as of an unset variable, would be the folder we are in."""
+    if not text.strip():
+        raise typer.BadParameter("'': must be a path; it is empty")
+    return Path(text)
+
+
 Names = Annotated[list[str], typer.Argument(metavar="NAME|FILE.py ...", show_default=False)]
 Quick = Annotated[bool, typer.Option("--quick", help="Few replicates, 99 % intervals: seconds.")]
 Full = Annotated[bool, typer.Option("--full", help="The published settings: long.")]
 Check = Annotated[bool, typer.Option("--check", help="Exit 3 if a verdict is not as expected.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Jobs = Annotated[int, typer.Option("--jobs", min=-1, help="Threads; -1: one a core.")]
-Out = Annotated[Path, typer.Option("--out", help="Folder for figures and verdicts.")]
+Out = Annotated[Path, typer.Option("--out", parser=_path, help="Folder for figures and verdicts.")]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Train again what is stored.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be trained.")]
 Pairs = Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE", help="A setting.")]
@@ -129,12 +137,12 @@ def run(
     check: Check = False,
 ) -> None:
     """Run scenarios: train what is missing, judge the claims, draw the figures."""
-    from simdl.scenario.runner import Request, Run, parse_settings
+    from simdl.commands.settings import parse_settings, with_options
+    from simdl.scenario.runner import Request, Run
 
     if quick and full:
         raise InputError("--quick and --full: give one of them")
-    given = parse_settings(pairs)
-    given |= {k: v for k, v in (("seed", seed), ("seeds", seeds)) if v is not None}
+    given = with_options(parse_settings(pairs), seed=seed, seeds=seeds)
     mode = "quick" if quick else "full" if full else "default"
     request = Request(mode, given, out, jobs, fresh)
     runs = [Run(name, request) for name in names]
@@ -163,6 +171,63 @@ def figures(
             Run(name, Request(mode, {}, out, jobs)).execute(_say, watch)
     _report(assemble(out, every), quick, False, check)
     _say(f"figures and verdicts.json in {out}/")
+
+
+@app.command()
+def train(
+    config: Annotated[
+        Path | None, typer.Argument(metavar="CONFIG.toml", parser=_path, show_default=False)
+    ] = None,
+    data: Annotated[
+        str | None, typer.Option("--data", metavar="FILE", help="CSV, Parquet or NPZ (x and t).")
+    ] = None,
+    target: Annotated[
+        str | None, typer.Option("--target", metavar="COLUMN", help="The column to predict.")
+    ] = None,
+    task: Annotated[
+        str | None, typer.Option("--task", help="classification or regression; default: by target.")
+    ] = None,
+    drop: Annotated[
+        list[str], typer.Option("--drop", metavar="COLUMN", help="A column to leave out.")
+    ] = [],  # noqa: B006  typer copies it
+    missing: Annotated[
+        str | None,
+        typer.Option("--missing", help="mean (of the training part) or drop (the row)."),
+    ] = None,
+    no_header: Annotated[
+        bool, typer.Option("--no-header", help='The CSV names no columns: they are "1", "2", ...')
+    ] = False,
+    seed: Annotated[int | None, typer.Option("--seed", help="Draws split and weights.")] = None,
+    pairs: Pairs = [],  # noqa: B006
+    out: Annotated[
+        Path | None, typer.Option("--out", parser=_path, help="Folder to predict from later.")
+    ] = None,
+) -> None:
+    """Train a network on your data: from a configuration, or straight from a file."""
+    from simdl.commands.description import Request
+    from simdl.commands.training import train as run_training
+
+    header = False if no_header else None
+    run_training(Request(config, data, target, task, missing, drop, header, seed, pairs), out, _say)
+
+
+@app.command()
+def predict(
+    folder: Annotated[
+        Path,
+        typer.Argument(metavar="DIR", parser=_path, show_default=False, help="As kept by --out."),
+    ],
+    data: Annotated[
+        str, typer.Option("--data", metavar="FILE", help="New samples, in a file as before.")
+    ],
+    output: Annotated[
+        Path | None, typer.Option("--output", parser=_path, help="A file, not standard output.")
+    ] = None,
+) -> None:
+    """Predict new samples with what `simdl train --out DIR` kept; a CSV on standard output."""
+    from simdl.commands.predicting import predict as run_predicting
+
+    run_predicting(folder, data, output, _say)
 
 
 def _dry_run(runs: Sequence[Any], as_json: bool) -> None:
@@ -205,6 +270,8 @@ def _guarded(arguments: list[str]) -> int:
         return _failed(error.problems, 5)
     except InputError as error:
         return _failed(error.problems, 2)
+    except Interrupted as error:
+        return _failed((str(error),), 130)
     except (KeyboardInterrupt, typer.Abort):
         return _failed((_INTERRUPTED,), 130)
     except Exception as error:

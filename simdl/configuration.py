@@ -6,6 +6,7 @@ import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -40,10 +41,20 @@ class DataSection(_Section):
     target: str | None = None
     split: tuple[float, float, float] = (0.6, 0.2, 0.2)
     scale: Literal["standard", "minmax", "none"] = "standard"
+    target_scale: Literal["standard", "minmax", "none"] = "none"
 
     @property
     def where(self) -> str:
         return self.path or self.name or "digits"
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The further keys; lists as tuples, which can be compared and kept."""
+        given = self.model_extra or {}
+        wrong = [f"data.{k}: {v!r}: must be no table" for k, v in given.items() if type(v) is dict]
+        if wrong:
+            raise InputError(*wrong)
+        return {k: tuple(v) if isinstance(v, list) else v for k, v in given.items()}
 
 
 class NetworkSection(_Section):
@@ -171,19 +182,24 @@ class Configuration:
     def source(self, seed: int) -> Source:
         """The data set before splitting; drawn by the seed where it is a generated one."""
         section = self.data_section
-        options = {k: v for k, v in (section.model_extra or {}).items()}
         if section.where in datasets.GENERATED:
-            return datasets.source(section.where, target=section.target, seed=seed, **options)
+            return datasets.source(
+                section.where, target=section.target, seed=seed, **section.options
+            )
         return self._read
 
     @cached_property
     def _read(self) -> Source:
         section = self.data_section
-        return _read_once(section.where, section.target, tuple((section.model_extra or {}).items()))
+        options = section.options
+        return _read_once(
+            section.where, _state(section.where), section.target, tuple(options.items())
+        )
 
     def data(self, seed: int) -> Data:
         """The data, split and scaled for a seed."""
-        return self.source(seed).split(self.data_section.split, self.data_section.scale, seed)
+        section = self.data_section
+        return self.source(seed).split(section.split, section.scale, seed, section.target_scale)
 
     def build(self, data: Data) -> Training:
         """The network that fits `data`, and how it is trained."""
@@ -286,6 +302,17 @@ def _section(kind: type[_Section], table: Mapping[str, Any], key: str, problems:
         return None
 
 
+def _state(where: str) -> tuple[int, int]:
+    """What changes when a file does: it is read again then."""
+    try:
+        found = Path(where).expanduser().stat()
+    except (OSError, ValueError):
+        return 0, 0
+    return found.st_mtime_ns, found.st_size
+
+
 @lru_cache(maxsize=16)
-def _read_once(where: str, target: str | None, options: tuple[tuple[str, Any], ...]) -> Source:
+def _read_once(
+    where: str, state: tuple[int, int], target: str | None, options: tuple[tuple[str, Any], ...]
+) -> Source:
     return datasets.source(where, target=target, **dict(options))

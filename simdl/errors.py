@@ -25,6 +25,10 @@ class StorageError(InputError):
     """A file, folder or store that cannot be read or written (command line: exit 5)."""
 
 
+class Interrupted(Exception):
+    """Ctrl-C, with what is to be said then (command line: exit 130)."""
+
+
 class Problems(list[str]):
     """Problems found so far: what is checked goes on to the end, then all are raised at once."""
 

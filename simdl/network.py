@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -79,6 +80,33 @@ class Network:
     def n_parameters(self) -> int:
         """Number of parameters."""
         return self.program.n_parameters
+
+    def summary(self) -> str:
+        """Return a table for people, ``print(net.summary())``: layers, output shapes, parameters.
+
+        A layer inside a Residual is set in below it and has its path as number, such as 3.0; what
+        contains layers counts only parameters of its own.
+        """
+        program = self.program
+        own = Counter[str]()
+        for entry in program.parameters:
+            own[entry.name.rpartition(".")[0]] += entry.size
+        rows = [
+            ("", "layer", "output shape", "parameters"),
+            ("", "input", str(self.input_shape), ""),
+        ]
+        for path, kind in program.leaves:
+            shape = program.layer_outputs[path].shape
+            rows.append((path, "  " * path.count(".") + kind, str(shape), f"{own[path]:,}"))
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = [
+            f"{row[0]:<{widths[0]}}  {row[1]:<{widths[1]}}  {row[2]:<{widths[2]}}  "
+            f"{row[3]:>{widths[3]}}".rstrip()
+            for row in rows
+        ]
+        rule, size = "-" * max(map(len, lines)), self.n_parameters * np.dtype(self.dtype).itemsize
+        total = f"{self.n_parameters:,} parameters, {self.dtype}, {size:,} bytes"
+        return "\n".join([lines[0], rule, *lines[1:], rule, total])
 
     def init_many(self, seeds: np.ndarray) -> np.ndarray:
         """Return the initial flat parameters (s, p) of many seeds (s,)."""

@@ -14,6 +14,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from simdl.data.answers import Encoder
 from simdl.errors import InputError, StorageError
 from simdl.parameters import Parameters
 from simdl.probes import PARTS
@@ -21,6 +22,9 @@ from simdl.spec import from_tables, to_tables
 
 if TYPE_CHECKING:
     import xarray
+    from matplotlib.figure import Figure
+
+    from simdl.prediction import Predictions
 
 _CAUSES = ("", "activations", "loss", "gradient", "parameters")
 
@@ -44,6 +48,7 @@ class Result:
     reason : why, in a sentence; where it diverged: step, layer, and what left the finite numbers
     steps : steps done
     divergence : None, or {"step", "layer", "cause"}
+    encoder : what was done to the data before, which `predict` does to new samples
     """
 
     training: Any
@@ -56,11 +61,12 @@ class Result:
     _evaluated: np.ndarray = field(repr=False)  # (records, parts, loss and accuracy)
     _probed: np.ndarray = field(repr=False)  # (records, looks)
     _an_epoch: int = field(repr=False)  # steps
+    encoder: Encoder = field(default_factory=Encoder, repr=False)
 
     @classmethod
     def of(
         cls, training: Any, seed: int, params: Parameters, planned: int, samples: int,
-        records: Any, s: int,
+        records: Any, s: int, encoder: Encoder,
     ) -> Result:  # fmt: skip
         """Read trial `s` of a chunk's records."""
         from simdl.engine import loop
@@ -83,6 +89,7 @@ class Result:
             records.evaluated[s, : report[loop.EVALUATED]].copy(),
             records.probed[s, : report[loop.PROBED]].copy(),
             training.length(samples)[1],
+            encoder,
         )  # fmt: skip
 
     @property
@@ -161,6 +168,39 @@ class Result:
         layers = {"layer": paths, "layer_kind": ("layer", [kind for _, kind in leaves])}
         return xarray.DataArray(values, axis | layers, dims=(*axis, "layer"), attrs=attributes)
 
+    def predict(self, x: Any) -> Predictions:
+        """Return what the network says of raw samples (N, ...), as they were before any scaling.
+
+        Raises
+        ------
+        InputError
+            If the samples do not fit the network, or its parameters are no finite numbers.
+        """
+        from simdl.prediction import predict
+
+        return predict(self.training.net, self.training.loss, self.params, self.encoder, x)
+
+    def plot(self) -> Figure:
+        """Draw loss and accuracy of each part over the training; return the figure.
+
+        Raises
+        ------
+        InputError
+            If neither was measured.
+        """
+        from simdl.plot.training import curves
+
+        measured = {
+            str(name): (str(values.dims[0]), values[values.dims[0]].values, values.values)
+            for name, values in self.history.items()
+            if "part" in values.attrs
+        }
+        if not measured:
+            raise InputError(
+                "plot: nothing to draw: train with probes=['loss', 'accuracy'] at an interval"
+            )
+        return curves(measured)
+
     def save(self, folder: str | Path) -> None:
         """Write description, parameters and measurements to a folder, which `simdl.load` reads.
 
@@ -173,12 +213,12 @@ class Result:
         about = {
             "training": to_tables(self.training), "seed": self.seed, "status": self.status,
             "reason": self.reason, "steps": self.steps, "divergence": self.divergence,
-            "steps_an_epoch": self._an_epoch,
+            "steps_an_epoch": self._an_epoch, "form": self.encoder.table(),
         }  # fmt: skip
         try:
             folder.mkdir(parents=True, exist_ok=True)
             described.unlink(missing_ok=True)  # it is written last: without it nothing is loaded
-            arrays = dict(self.params) | dict(self.params.buffers)
+            arrays = dict(self.params) | dict(self.params.buffers) | self.encoder.arrays()
             np.savez(folder / "parameters.npz", **arrays)  # type: ignore[arg-type]
             np.savez(folder / "measured.npz", evaluated=self._evaluated, probed=self._probed)
             described.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
@@ -210,6 +250,7 @@ def load(folder: str | Path) -> Result:
             for own in (params, params.buffers):
                 for name in own:
                     own[name] = stored[name]
+            encoder = Encoder.read(about["form"], stored)
         with _archive(folder / "measured.npz") as stored:
             evaluated, probed = stored["evaluated"], stored["probed"]
         if evaluated.shape[1:] != (len(PARTS), 2) or probed.shape[1:] != (len(training.looks()),):
@@ -217,6 +258,7 @@ def load(folder: str | Path) -> Result:
         return Result(
             training, about["seed"], params, about["status"], about["reason"], about["steps"],
             about["divergence"], evaluated, probed, about["steps_an_epoch"],
+            encoder,
         )  # fmt: skip
     except OSError as error:
         raise InputError(f"{folder}: no saved result: {error.strerror or error}") from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 import reprlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -189,6 +189,7 @@ def train_chunk(
     seeds: Sequence[int],
     start: Sequence[Parameters] | None = None,
     control: np.ndarray | None = None,
+    watch: Callable[[int], None] | None = None,
 ) -> list[Result]:
     """Train one network for several seeds in one compiled call.
 
@@ -198,6 +199,7 @@ def train_chunk(
     seeds : one a trial
     start : what each seed starts from, instead of drawn weights
     control : (3,) int64; another thread cancels by setting its first element
+    watch : told the step every now and then, unless there is a `control`
 
     Returns
     -------
@@ -230,7 +232,7 @@ def train_chunk(
             restore_subnormals(register)
 
     with single_thread():
-        run() if watched else interruptible(run, control)
+        run() if watched else interruptible(run, control, watch)
     if data[0].n_classes is None:  # targets that are no classes have no accuracy
         records.evaluated[..., 1] = np.nan
     return [
@@ -242,6 +244,7 @@ def train_chunk(
             parts.train.x.shape[1],
             records,
             s,
+            data[s if len(data) > 1 else 0].encoder,
         )
         for s, seed in enumerate(seeds)
     ]

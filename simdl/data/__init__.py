@@ -4,6 +4,7 @@
 splitting, for whoever splits it many times (a sweep splits one source once a seed).
 """
 
+from simdl.data.answers import Encoder
 from simdl.data.arrays import Data
 from simdl.data.generators import GENERATORS
 from simdl.data.loading import load, source
@@ -12,4 +13,4 @@ from simdl.data.sources import Source
 
 GENERATED = tuple(GENERATORS)  # data sets that a seed draws
 
-__all__ = ["GENERATED", "Data", "Scaler", "Source", "load", "source"]
+__all__ = ["GENERATED", "Data", "Encoder", "Scaler", "Source", "load", "source"]

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from simdl.data.encoding import check_task, encode
+from simdl.data.encoding import check_missing, check_task, encode
 from simdl.data.memory import refuse_larger
 from simdl.data.sources import Source
 from simdl.errors import InputError
@@ -37,7 +37,7 @@ BROKEN = (
 )
 
 
-def read_npz(path: Path, task: str | None = None) -> Source:
+def read_npz(path: Path, task: str | None = None, missing: str | None = None) -> Source:
     """Return the data set in NPZ file `path`.
 
     Parameters
@@ -47,6 +47,8 @@ def read_npz(path: Path, task: str | None = None) -> Source:
         floats (N,) or (N, k) are numbers to predict.
     task : "classification", "regression" or None
         Overrides what the type of `t` says.
+    missing : None, "mean" or "drop"
+        NaN in `x` is refused; becomes the training part's mean; or its samples are left out.
 
     Raises
     ------
@@ -55,18 +57,10 @@ def read_npz(path: Path, task: str | None = None) -> Source:
         run code when loaded), or larger than the available memory. Sizes are checked from the
         archive's directory and the arrays' headers, before any array is read.
     """
-    problems = check_task(task)
+    problems = check_task(task) + check_missing(missing)
     if problems:
         raise InputError(*problems)
-    try:
-        with zipfile.ZipFile(path) as archive:
-            needed = sum(_declared(path, archive, name) for name in NAMES)
-            refuse_larger(str(path), needed)
-            x, t = (_read(archive, name) for name in NAMES)
-    except InputError:
-        raise
-    except BROKEN as error:
-        raise _unreadable(path, error) from None
+    x, t = _arrays(path, NAMES)
     if x.ndim == 0 or t.ndim == 0 or len(x) != len(t):
         raise InputError(
             f"{path}: x has shape {x.shape} but t {t.shape}: must hold as many samples, (N, ...)"
@@ -75,11 +69,42 @@ def read_npz(path: Path, task: str | None = None) -> Source:
         raise InputError(f"{path}: x has shape {x.shape}: holds no samples; at least 2 are needed")
     if t.dtype.kind not in "biufU":
         raise InputError(f"{path}: t has dtype {t.dtype}: must be strings, integers or floats")
+    rows, total = None, len(x)
+    if missing == "drop" and x.dtype.kind == "f":
+        rows = np.flatnonzero(~np.isnan(x).reshape(total, -1).any(axis=1))
+        x, t = x[rows], t[rows]
+        if not rows.size:
+            raise InputError(f"{path}: x: every sample holds NaN: none would be left")
     labels, classes = encode(t, task, f"{path}: t")
     try:
-        return Source(x, labels, classes, (), str(path))
+        return Source(
+            x,
+            labels,
+            classes,
+            (),
+            str(path),
+            missing=missing == "mean",
+            rows=rows,
+            left_out=total - len(x),
+        )
     except InputError as error:
         raise InputError(*(f"{path}: {problem}" for problem in error.problems)) from None
+
+
+def read_samples(path: Path) -> NDArray[Any]:
+    """Return array `x` of NPZ file `path`, as it is; errors are those of :func:`read_npz`."""
+    return _arrays(path, NAMES[:1])[0]
+
+
+def _arrays(path: Path, names: tuple[str, ...]) -> list[NDArray[Any]]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            refuse_larger(str(path), sum(_declared(path, archive, name) for name in names))
+            return [_read(archive, name) for name in names]
+    except InputError:
+        raise
+    except BROKEN as error:
+        raise _unreadable(path, error) from None
 
 
 def _declared(path: Path, archive: zipfile.ZipFile, name: str) -> int:

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from simdl.data.answers import Encoder
+from simdl.data.columns import LARGEST, Form
 from simdl.data.scaling import Scaler
 from simdl.errors import InputError
 
 Part = tuple[NDArray[Any], NDArray[Any]]
 
-LARGEST = float(np.finfo(np.float32).max)  # a float32 network must be able to hold every number
 PARTS = ("train", "validation", "test")
 
 
@@ -36,7 +37,11 @@ class Data:
     name : str
         Where the data came from.
     feature_names : tuple of str
-        Names of the columns of a table, in the order of `x`; empty for arrays.
+        Names of the features of a table, in the order of `x`; empty for arrays.
+    target_scaler : Scaler, optional
+        What was done to `t`, in regression.
+    form : Form, optional
+        How a table was read: another one is to be read alike.
 
     Raises
     ------
@@ -52,6 +57,8 @@ class Data:
     scaler: Scaler | None = None
     name: str = "arrays"
     feature_names: tuple[str, ...] = ()
+    target_scaler: Scaler | None = None
+    form: Form | None = None
 
     def __post_init__(self) -> None:
         given = {part: getattr(self, part) for part in PARTS}
@@ -87,6 +94,14 @@ class Data:
         parts = (pair for pair in (self.train, self.validation, self.test) if pair is not None)
         return 1 + max(int(t.max()) for _, t in parts)
 
+    @property
+    def encoder(self) -> Encoder:
+        """What new samples and their answers go through."""
+        classes = self.classes
+        if classes is None and self.n_classes is not None:
+            classes = tuple(map(str, range(self.n_classes)))
+        return Encoder(self.form, self.scaler, self.target_scaler, classes)
+
     def __repr__(self) -> str:
         parts = (self.train, self.validation, self.test)
         counts = "/".join(str(len(pair[0])) for pair in parts if pair is not None)
@@ -99,8 +114,11 @@ class Data:
         return tuple(self.train[0].shape[1:])
 
 
-def inputs(key: str, values: Any) -> NDArray[np.float64]:
-    """Return `values` as samples (N, ...), C-contiguous float64; messages call them `key`."""
+def inputs(key: str, values: Any, missing: bool = False) -> NDArray[np.float64]:
+    """Return `values` as samples (N, ...), C-contiguous float64; messages call them `key`.
+
+    With `missing`, NaN is allowed: a value that is not known.
+    """
     x = _array(key, values)
     if x.dtype.kind not in "biuf":
         raise InputError(f"{key}: dtype {x.dtype}: must be real numbers")
@@ -112,7 +130,7 @@ def inputs(key: str, values: Any) -> NDArray[np.float64]:
     if x.size == 0:
         raise InputError(f"{key}: shape {x.shape}: holds no numbers; at least one sample is needed")
     x = np.ascontiguousarray(x, dtype=np.float64)
-    _finite(key, x)
+    _finite(key, x, missing)
     return x
 
 
@@ -148,12 +166,17 @@ def _array(key: str, values: Any) -> NDArray[Any]:
         raise InputError(f"{key}: is no array: its rows differ in length") from None
 
 
-def _finite(key: str, values: NDArray[np.float64]) -> None:
+def _finite(key: str, values: NDArray[np.float64], missing: bool = False) -> None:
     """Refuse NaN, inf and what float32 cannot hold, naming the first one's row and column."""
     largest = max(-values.min(), values.max())  # NaN comes through both
     if largest <= LARGEST:
         return
-    where = np.argwhere(~(np.abs(values) <= LARGEST))[0]
+    wrong = ~(np.abs(values) <= LARGEST)
+    if missing:
+        wrong &= ~np.isnan(values)
+        if not wrong.any():
+            return
+    where = np.argwhere(wrong)[0]
     row, column = int(where[0]), tuple(int(i) for i in where[1:])
     raise InputError(
         f"{key}: {values[tuple(where)]} in row {row}, column"

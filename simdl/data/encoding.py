@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from simdl.errors import InputError, suggest
 
 TASKS = ("classification", "regression")
-MANY = 20  # so many different integers, and more than half the rows: surely a quantity, not classes
+MISSING = ("mean", "drop")
+MANY = 20  # in a table, more different whole numbers than these are a quantity, not classes
 
 
 def check_task(task: Any) -> list[str]:
@@ -18,6 +19,13 @@ def check_task(task: Any) -> list[str]:
     if task is None or task in TASKS:
         return []
     return [f"data.task: {task!r}: unknown task{suggest(str(task), TASKS)}"]
+
+
+def check_missing(missing: Any) -> list[str]:
+    """Return what is wrong with what is to become of missing values, if anything."""
+    if missing is None or missing in MISSING:
+        return []
+    return [f"data.missing: {missing!r}: unknown{suggest(str(missing), MISSING)}"]
 
 
 def encode(

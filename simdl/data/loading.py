@@ -8,15 +8,20 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from simdl.data.archives import read_npz
-from simdl.data.arrays import Data
+import numpy as np
+from numpy.typing import NDArray
+
+from simdl.data.archives import read_npz, read_samples
+from simdl.data.arrays import Data, inputs
+from simdl.data.columns import Form, read_alike
+from simdl.data.csv_files import csv_frame, read_csv
 from simdl.data.digits import digits
 from simdl.data.generators import GENERATORS, draw
 from simdl.data.mnist1d import mnist1d
+from simdl.data.parquet_files import parquet_frame, read_parquet
 from simdl.data.scaling import check_scale
 from simdl.data.sources import SPLIT, Source
 from simdl.data.splitting import check_fractions, check_seed
-from simdl.data.tables import read_csv
 from simdl.errors import InputError, suggest
 
 FIXED: dict[str, tuple[Callable[..., Source], tuple[str, ...]]] = {
@@ -24,9 +29,11 @@ FIXED: dict[str, tuple[Callable[..., Source], tuple[str, ...]]] = {
     "mnist1d": (mnist1d, ("samples",)),
 }
 NAMES = (*FIXED, *GENERATORS)
+TABLE = ("task", "missing", "drop", "categories")
 READERS: dict[str, tuple[Callable[..., Source], tuple[str, ...]]] = {
-    ".csv": (read_csv, ("task", "drop", "delimiter")),
-    ".npz": (read_npz, ("task",)),
+    ".csv": (read_csv, (*TABLE, "delimiter", "header")),
+    ".npz": (read_npz, ("task", "missing")),
+    ".parquet": (read_parquet, TABLE),
 }
 
 
@@ -45,15 +52,16 @@ def source(
         ``"digits"`` (real, x (1797, 8, 8, 1) of 0 to 16, 10 classes); ``"mnist1d"`` (sequences,
         x (5000, 40, 1), 10 classes, the last 1,000 published as the test set); ``"spirals"``,
         ``"moons"``, ``"circles"`` or ``"xor"`` (drawn by `seed`); or the path of a file ending in
-        .csv or .npz.
+        .csv, .parquet or .npz.
     target : str, optional
-        The column of a CSV to predict; without it, the column named "target".
+        The column of a table to predict; without it, the column named "target".
     seed : int
         Draws the toys; digits and MNIST-1D do not depend on it.
     **options
         Of the toys: `samples`, `noise`, and `classes`, `turns` (spirals), `factor` (circles). Of
-        MNIST-1D: `samples`. Of files: `task` ("classification" or "regression"); of CSV also
-        `drop` (columns to leave out) and `delimiter`.
+        MNIST-1D: `samples`. Of files: `task` ("classification" or "regression") and `missing`
+        ("mean" or "drop"); of tables also `drop` (columns to leave out) and `categories` (columns
+        whose numbers are names); of CSV also `delimiter` and `header` (whether there is one).
 
     Raises
     ------
@@ -78,10 +86,40 @@ def source(
     read, known = reader
     _refuse_options(Path(name).suffix, options, known)
     path = _regular_file(name)
-    if read is read_csv:
+    if "drop" in known:
         return read(path, target=target, **options)
     _refuse_target(name, target)
     return read(path, **options)
+
+
+def samples(
+    path: str | os.PathLike[str], form: Form | None, missing: bool = False
+) -> NDArray[np.float64]:
+    """Return new samples (N, ...) from a file, without targets; NaN where one may be missing.
+
+    Parameters
+    ----------
+    form : how the table that was trained on was read; None: it was an NPZ, and this must be one
+    missing : whether an NPZ may hold NaN; of tables the form says it
+
+    Raises
+    ------
+    InputError
+        If the file does not fit the one that was trained on.
+    """
+    name = os.fspath(path)
+    suffix = Path(name).suffix.lower()
+    if suffix not in READERS:
+        raise InputError(_unknown(name))
+    file = _regular_file(name)
+    if (form is None) != (suffix == ".npz"):
+        wanted = "an NPZ file with an array x" if form is None else "a table, CSV or Parquet"
+        raise InputError(f"data.path: {name}: must be {wanted}, as what was trained on")
+    if form is None:
+        return inputs(f"{name}: x", read_samples(file), missing)
+    table = suffix == ".csv"
+    frame = csv_frame(file, form.delimiter, form.header) if table else parquet_frame(file)
+    return read_alike(frame, form)
 
 
 def load(
@@ -89,6 +127,7 @@ def load(
     *,
     split: Sequence[float] = SPLIT,
     scale: str = "standard",
+    target_scale: str = "none",
     seed: int = 0,
     target: str | None = None,
     **options: Any,
@@ -98,9 +137,11 @@ def load(
     Parameters are those of :func:`source` and of :meth:`Source.split`; `seed` serves both.
     """
     problems = check_fractions(split) + check_scale(scale) + check_seed(seed)
+    problems += check_scale(target_scale, "target_scale")
     if problems:
         raise InputError(*problems)
-    return source(name_or_path, target=target, seed=seed, **options).split(split, scale, seed)
+    whole = source(name_or_path, target=target, seed=seed, **options)
+    return whole.split(split, scale, seed, target_scale)
 
 
 def _regular_file(name: str) -> Path:
@@ -112,20 +153,24 @@ def _regular_file(name: str) -> Path:
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         raise InputError(f"data.path: {name!r}: cannot be read: {error}") from None
     if not stat.S_ISREG(mode):
-        raise InputError(f"data.path: {name}: is no regular file; give a CSV or NPZ file")
+        raise InputError(f"data.path: {name}: is no regular file; give a CSV, Parquet or NPZ file")
     return path
 
 
 def _unknown(name: str) -> str:
     suffix = Path(name).suffix
     if suffix or os.sep in name:
-        return f"data.path: {name}: cannot read files of this kind; must end in .csv or .npz"
+        return (
+            f"data.path: {name}: cannot read files of this kind; must end in .csv, .npz or .parquet"
+        )
     return f"data.name: {name!r}: no such data set{suggest(name.lower(), NAMES)}; or give a path"
 
 
 def _refuse_target(name: str, target: str | None) -> None:
     if target is not None:
-        raise InputError(f"data.target: {target!r}: only CSV files have columns, {name} has not")
+        raise InputError(
+            f"data.target: {target!r}: only tables (CSV, Parquet) have columns, {name} has not"
+        )
 
 
 def _refuse_options(kind: str, options: dict[str, Any], known: tuple[str, ...]) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simdl.data.arrays import Data, inputs, targets
+from simdl.data.columns import Form
 from simdl.data.scaling import check_scale, fit
 from simdl.data.splitting import Integers, check_fractions, check_seed, split_indices
 from simdl.errors import InputError
@@ -36,6 +37,14 @@ class Source:
         What the data set is called, or the path it was read from.
     tested : int
         How many samples, the last ones, are a published test set; 0 where there is none.
+    missing : bool
+        Whether `x` may hold NaN: a missing value, which becomes the training part's mean.
+    form : Form or None
+        How a table was read.
+    rows : ndarray of int64 (N,) or None
+        Where each sample stands in its file, from 0; None: one after the other.
+    left_out : int
+        Rows of the file that were left out for their missing values.
     """
 
     x: NDArray[Any]
@@ -44,9 +53,13 @@ class Source:
     feature_names: tuple[str, ...] = ()
     name: str = "arrays"
     tested: int = 0
+    missing: bool = False
+    form: Form | None = None
+    rows: NDArray[np.int64] | None = None
+    left_out: int = 0
 
     def __post_init__(self) -> None:
-        x, t = inputs("x", self.x), targets("t", self.t)
+        x, t = inputs("x", self.x, self.missing), targets("t", self.t)
         if len(x) != len(t):
             raise InputError(f"{self.name}: {len(x)} samples in x but {len(t)} in t: must be equal")
         for key, array in (("x", x), ("t", t)):
@@ -58,47 +71,7 @@ class Source:
         kind = f"{len(self.classes)} classes" if self.classes else "regression"
         return f"Source({self.name}: {len(self.x)} samples of {self.x.shape[1:]}, {kind})"
 
-    def split(self, split: Sequence[float] = SPLIT, scale: str = "standard", seed: int = 0) -> Data:
-        """Return the data in parts, scaled by what the training part shows.
-
-        Parameters
-        ----------
-        split : three floats
-            Fractions of training, validation and test; a part of fraction 0 is None. Labels are
-            stratified: each part holds its fraction of each class to within one sample. A
-            published test set stays the test part, whatever the seed: its fraction must be the
-            published one, or 0 to leave it unused.
-        scale : str
-            ``"standard"``, ``"minmax"`` or ``"none"``.
-        seed : int
-            0 to 2**32 - 1; draws which sample goes where.
-
-        Raises
-        ------
-        InputError
-        """
-        problems = check_fractions(split) + check_scale(scale) + check_seed(seed)
-        if problems:
-            raise InputError(*problems)
-        train, validation, test = self._rows(split, seed)
-        scaler = fit(scale, self.x[train])
-
-        def part(rows: Integers) -> tuple[NDArray[Any], NDArray[Any]] | None:
-            return (scaler.apply(self.x[rows]), self.t[rows]) if rows.size else None
-
-        trained = part(train)
-        assert trained is not None
-        return Data(
-            train=trained,
-            validation=part(validation),
-            test=part(test),
-            classes=self.classes,
-            scaler=scaler,
-            name=self.name,
-            feature_names=self.feature_names,
-        )
-
-    def _rows(self, split: Sequence[float], seed: int) -> tuple[Integers, Integers, Integers]:
+    def indices(self, split: Sequence[float], seed: int) -> tuple[Integers, Integers, Integers]:
         """Return which samples train, which validate, which test."""
         labels, n = (self.t if self.t.ndim == 1 else None), len(self.x)
         if not self.tested:
@@ -114,6 +87,63 @@ class Source:
         inner = labels if labels is None else labels[:rest]
         train, validation, _ = split_indices(inner, rest, shares, seed)
         return train, validation, np.arange(rest, n if split[2] > 0 else rest)
+
+    def split(
+        self,
+        split: Sequence[float] = SPLIT,
+        scale: str = "standard",
+        seed: int = 0,
+        target_scale: str = "none",
+    ) -> Data:
+        """Return the data in parts, scaled by what the training part shows.
+
+        Parameters
+        ----------
+        split : three floats
+            Fractions of training, validation and test; a part of fraction 0 is None. Labels are
+            stratified: each part holds its fraction of each class to within one sample. A
+            published test set stays the test part, whatever the seed: its fraction must be the
+            published one, or 0 to leave it unused.
+        scale : str
+            ``"standard"``, ``"minmax"`` or ``"none"``.
+        seed : int
+            0 to 2**32 - 1; draws which sample goes where.
+        target_scale : str
+            The same for the targets of a regression, without clipping.
+
+        Raises
+        ------
+        InputError
+        """
+        problems = check_fractions(split) + check_scale(scale) + check_seed(seed)
+        problems += check_scale(target_scale, "target_scale")
+        if problems:
+            raise InputError(*problems)
+        if target_scale != "none" and self.t.ndim == 1:
+            raise InputError(f"data.target_scale: {target_scale!r}: classes have no scale")
+        train, validation, test = self.indices(split, seed)
+        scaler = fit(scale, self.x[train], fill=self.missing)
+        answers = None
+        if target_scale != "none":
+            answers = fit(target_scale, self.t[train], clip=np.inf)
+
+        def part(rows: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[Any]] | None:
+            t = self.t[rows] if answers is None else answers.apply(self.t[rows])
+            return (scaler.apply(self.x[rows]), t) if rows.size else None
+
+        trained = part(train)
+        assert trained is not None
+        return Data(
+            train=trained,
+            validation=part(validation),
+            test=part(test),
+            classes=self.classes,
+            scaler=scaler,
+            name=self.name,
+            feature_names=self.feature_names,
+            target_scaler=answers,
+            form=self.form,
+        )
 
     @cached_property
     def digest(self) -> str:

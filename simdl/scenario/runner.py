@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import json
 import math
@@ -275,34 +274,3 @@ def summary(records: Sequence[Mapping[str, Any]], quick: bool) -> list[str]:
 
 def _short(value: float | None) -> str:
     return "-" if value is None or not math.isfinite(value) else f"{value:.4g}"
-
-
-def _value(text: str) -> Any:
-    """A setting's value: JSON, a Python literal such as (2, 5) or 2,5, else the text itself."""
-    for read in (json.loads, ast.literal_eval):
-        try:
-            return read(text)
-        except (ValueError, SyntaxError):
-            continue
-    return text
-
-
-def parse_settings(pairs: Sequence[str]) -> dict[str, Any]:
-    """Return settings from ``KEY=VALUE`` strings.
-
-    Raises
-    ------
-    InputError
-        For a pair without "=".
-    """
-    made: dict[str, Any] = {}
-    problems = []
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not equals or not key:
-            problems.append(f"--set {pair}: must be KEY=VALUE")
-            continue
-        made[key] = _value(value)
-    if problems:
-        raise InputError(*problems)
-    return made

@@ -1,0 +1,1 @@
+"""What the longer commands do; `simdl.cli` declares them."""
