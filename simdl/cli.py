@@ -27,9 +27,9 @@ app = typer.Typer(
 )
 
 
-def _path(text: str) -> Path:
+def _path(text: str | Path) -> Path:
     """Return a path; an empty one, as of an unset variable, would be the folder we are in."""
-    if not text.strip():
+    if not str(text).strip():
         raise typer.BadParameter("'': must be a path; it is empty")
     return Path(text)
 

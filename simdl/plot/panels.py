@@ -58,11 +58,19 @@ def heat(
 
 
 def grid(rows: int, columns: int, size: tuple[float, float], **shared: Any) -> tuple[Figure, Any]:
-    """Return a figure of `size` (inches) and its axes (rows, columns), without overlaps."""
+    """Return a figure of `size` (inches) and its axes (rows, columns), without overlaps.
+
+    Rows share their y axis unless `shared` says otherwise.
+    """
     import matplotlib.pyplot as plt
 
     return plt.subplots(
-        rows, columns, figsize=size, sharey="row", layout="constrained", squeeze=False, **shared
+        rows,
+        columns,
+        figsize=size,
+        layout="constrained",
+        squeeze=False,
+        **({"sharey": "row"} | shared),
     )
 
 

@@ -32,7 +32,7 @@ def curves(measured: Mapping[str, Curve]) -> Figure:
     """
     shown = [q for q in QUANTITIES if any(name.endswith(f"_{q}") for name in measured)]
     with style.style():
-        figure, axes = grid(1, len(shown), (4.2 * len(shown) + 0.4, 3.4))
+        figure, axes = grid(1, len(shown), (4.2 * len(shown) + 0.4, 3.4), sharey=False)
         for panel, quantity in zip(axes[0], shown, strict=True):
             draw(panel, quantity, measured)
         handles, labels = axes[0, 0].get_legend_handles_labels()
