@@ -11,9 +11,9 @@ from simdl.data import Encoder
 from simdl.data.arrays import inputs
 from simdl.errors import InputError
 from simdl.functional import forward
+from simdl.losses import BinaryCrossEntropy, Loss
 
 if TYPE_CHECKING:
-    from simdl.losses import Loss
     from simdl.network import Network
     from simdl.parameters import Parameters
 
@@ -69,10 +69,13 @@ def from_inputs(
     y = forward(net, params, x.reshape(-1, *net.input_shape) if flat else x).astype(np.float64)
     if encoder.classes is None:
         return Predictions(encoder.targets(y))
-    if y.shape[1] == 1:  # one logit, of the second of two classes
-        y = np.hstack([np.zeros_like(y), y])
-    told = loss.labels or net.output_shape == (1,)
-    return Predictions(y, y.argmax(axis=1), _softmax(y) if told else None, encoder.classes)
+    if y.shape[1] > 1:
+        shares = _softmax(y) if loss.labels else None
+        return Predictions(y, y.argmax(axis=1), shares, encoder.classes)
+    labels = (y[:, 0] > loss.threshold).astype(np.int64)
+    told = isinstance(loss, BinaryCrossEntropy)  # the logit of the second class
+    shares = _softmax(np.hstack([np.zeros_like(y), y])) if told else None
+    return Predictions(y, labels, shares, encoder.classes)
 
 
 def _softmax(y: np.ndarray) -> np.ndarray:
