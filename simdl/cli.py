@@ -101,24 +101,13 @@ def list_scenarios(as_json: Json = False) -> None:
 @app.command()
 def explain(
     name: Annotated[str, typer.Argument(metavar="NAME|FILE.py", show_default=False)],
+    as_json: Json = False,
 ) -> None:
     """Print a scenario's question, claims and settings."""
-    from simdl.scenario import texts
-    from simdl.scenario.catalogue import find
-    from simdl.scenario.claims import expected
+    from simdl.commands.explaining import explanation, lines
 
-    module = find(name)
-    short = module.__name__.rpartition(".")[2]
-    print(texts.question(module.QUESTION) + "\n")
-    print("Claims")
-    for claim in texts.claims(short):
-        print(f"  {claim} (expected: {expected(claim)})\n    {texts.claim(short, claim).statement}")
-    print("\nSettings, for --set KEY=VALUE")
-    kind = module.Settings
-    for key, entry in kind.model_fields.items():
-        quick = f"; --quick {kind.QUICK[key]}" if key in kind.QUICK else ""
-        full = f"; --full {kind.FULL[key]}" if key in kind.FULL else ""
-        print(f"  {key} = {entry.default}{quick}{full}\n    {entry.description or ''}")
+    told = explanation(name)
+    print(json.dumps(told, indent=1, ensure_ascii=False) if as_json else "\n".join(lines(told)))
 
 
 @app.command()

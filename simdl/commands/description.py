@@ -84,8 +84,8 @@ def plan(request: Request) -> Plan:
             )
     source = Configuration.parse(table).source(_checked(seed))
     task = "regression" if source.classes is None else "classification"
-    guessed = _guesses(table, own, source, task)
-    table = _merged(_defaults(own, source, table), table)
+    given, table = table, _merged(_defaults(own, source, table), table)
+    guessed = _guesses(given, table, source, task)
     whole = [name for name in ("loss", "accuracy") if name not in _probes(table)]
     table = with_values(table, {"probes.names": [*whole, *_probes(table)]})
     return Plan(Configuration.parse(table), table, seed, source, guessed)
@@ -164,16 +164,19 @@ def _merged(defaults: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, 
     return made
 
 
-def _guesses(table: Mapping[str, Any], own: bool, source: Source, task: str) -> tuple[str, ...]:
+def _guesses(
+    given: Mapping[str, Any], table: Mapping[str, Any], source: Source, task: str
+) -> tuple[str, ...]:
+    """Say what was chosen because `given` leaves it open and `table` has it now."""
     said = []
-    if "task" not in table.get("data", {}) and source.rows is not None:
-        kind = "numbers"
-        if source.classes is not None:
-            kind = f"{len(source.classes)} classes"
-        said.append(f"task: {task}, for the target holds {kind} (--task says otherwise)")
-    if own and "network" not in table:
+    if "task" not in given.get("data", {}) and source.t.size and "path" in given.get("data", {}):
+        kind = "numbers" if source.classes is None else f"{len(source.classes)} classes"
+        said.append(f"task: {task}, for the target holds {kind}; else say --task")
+    if "network" in table and "network" not in given:
+        net, how = table["network"], table["training"]
+        length = f"{how['epochs']} epochs" if "epochs" in how else f"{how['steps']} steps"
         said.append(
-            f"network: {DEPTH} hidden layers of {WIDTH}, ReLU, Adam, at most {EPOCHS} epochs"
-            " (a CONFIG.toml or --set network.width=... says otherwise)"
+            f"network: {net['depth']} hidden layers of {net['width']} ({net['activation']}); "
+            f"{length}, batches of {how['batch_size']}; else --set network.width=... or CONFIG.toml"
         )
     return tuple(said)

@@ -42,7 +42,8 @@ def train(request: Request, out: Path | None, say: Say) -> None:
     training = asked.configuration.build(data)
     _introduce(asked, data, training, say)
     result = _trained(training, data, asked.seed, say)
-    say(f"{result.status}: {result.reason}")
+    status = "DIVERGED" if result.divergence else result.status
+    say(f"{status}: {result.reason}")
     scored = _scored(asked, data, result)
     print("\n".join(report(scored)))
     if hasattr(result, "health"):
