@@ -22,7 +22,7 @@ from ours import Gemm, Simdl
 from shapes import SHAPES, Task, network, task
 
 from simdl._jit import address, call
-from simdl.engine import loop
+from simdl.engine import passes
 from simdl.engine.program import Layout
 from simdl.engine.records import RUN, records
 from simdl.kernels.losses import softmax_cross_entropy
@@ -45,8 +45,8 @@ def repeat(count, part, step):
 def repeat_ops(count, ops, run, at):
     """Forward and backward of some ops, `count` times."""
     for _ in range(count):
-        loop.forward(ops, run, at)
-        loop.backward(ops, run, at)
+        passes.forward(ops, run, at)
+        passes.backward(ops, run, at)
 
 
 @njit(error_model="numpy")
@@ -96,9 +96,9 @@ def prepare(given: Task) -> tuple[Layout, Step]:
         layout.offsets[1], np.zeros((2, flat.size), np.float32), options,
     )  # fmt: skip
     gather_part(step)
-    loop.forward(layout.ops, run[0], at)
+    passes.forward(layout.ops, run[0], at)
     loss_part(step)
-    loop.backward(layout.ops, run[0], at)
+    passes.backward(layout.ops, run[0], at)
     return layout, step._replace(order=np.arange(len(given.x)))
 
 

@@ -73,17 +73,17 @@ class _Pass:
         return self.layout.view(self.at.deltas, value)
 
     def forward(self) -> np.ndarray:
-        from simdl.engine import loop
+        from simdl.engine import passes
 
         with single_thread():
-            loop.forward(self.layout.ops, self.run[0], self.at)
+            passes.forward(self.layout.ops, self.run[0], self.at)
         return self.value(self.net.program.output)
 
     def backward(self) -> None:
-        from simdl.engine import loop
+        from simdl.engine import passes
 
         with single_thread():
-            loop.backward(self.layout.ops, self.run[0], self.at)
+            passes.backward(self.layout.ops, self.run[0], self.at)
 
 
 def _check(net: Any, params: Any) -> None:

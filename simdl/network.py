@@ -110,7 +110,7 @@ class Network:
 
     def init_many(self, seeds: np.ndarray) -> np.ndarray:
         """Return the initial flat parameters (s, p) of many seeds (s,)."""
-        from simdl.engine.loop import draw_many
+        from simdl.engine.passes import draw_many
 
         flat, _ = self.start(len(seeds))
         draw_many(flat, self.draws, np.asarray(seeds, np.int64))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def parts_of(training: Training, data: Sequence[Data]) -> Any:
     """Return the data as the loop takes it: each part x (d, n, inputs), t (d, n, targets)."""
-    from simdl.engine.loop import Part, Parts
+    from simdl.engine.state import Part, Parts
 
     net = training.net
     size = math.prod(net.input_shape)
@@ -52,8 +52,8 @@ def plan_of(training: Training, parts: Any) -> tuple[Any, Any]:
     from numba import types
 
     from simdl._jit import address
-    from simdl.engine import loop
     from simdl.engine import records as r
+    from simdl.engine import state
     from simdl.engine.program import EVALUATION_ROWS
 
     net, program, dtype = training.net, training.net.program, training.net.dtype
@@ -88,14 +88,14 @@ def plan_of(training: Training, parts: Any) -> tuple[Any, Any]:
     for record, (probe, op) in zip(table, looks, strict=True):
         signature = r.op_signature(dtype, types.float64)
         record["address"], record["op"] = address(probe.compiled[0], signature), op
-    how = loop.How(
+    how = state.How(
         plan, layout.ops, evaluation.ops, table,
         rates(training.schedule, training.optimizer.lr, steps), np.array(options, float),
     )  # fmt: skip
     params, grads = (r.aligned(net.n_parameters, dtype) for _ in range(2))
     buffers = np.zeros(program.n_buffers, dtype)
     width = parts.train.t.shape[2]
-    space = loop.Space(
+    space = state.Space(
         r.records(r.RUN, 1),
         layout.tensors(params, grads, buffers),
         evaluation.tensors(params, grads, buffers),
@@ -110,7 +110,7 @@ def plan_of(training: Training, parts: Any) -> tuple[Any, Any]:
 
 def room_for(training: Training, how: Any, count: int) -> Any:
     """Return NaN-filled room for what will be measured."""
-    from simdl.engine.loop import REPORT_SIZE, Records
+    from simdl.engine.state import REPORT_SIZE, Records
 
     plan = how.plan[0]
 

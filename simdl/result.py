@@ -69,25 +69,25 @@ class Result:
         records: Any, s: int, encoder: Encoder,
     ) -> Result:  # fmt: skip
         """Read trial `s` of a chunk's records."""
-        from simdl.engine import loop
+        from simdl.engine import state
 
         report = [int(value) for value in records.report[s]]
         program, divergence = training.net.program, None
-        steps = report[loop.STEPS_DONE]
-        if report[loop.STATUS] == loop.DIVERGED:
-            path, kind = program.leaf(report[loop.WHERE])
-            cause, step = _CAUSES[report[loop.CAUSE]], report[loop.AT_STEP]
+        steps = report[state.STEPS_DONE]
+        if report[state.STATUS] == state.DIVERGED:
+            path, kind = program.leaf(report[state.WHERE])
+            cause, step = _CAUSES[report[state.CAUSE]], report[state.AT_STEP]
             divergence = {"step": step, "layer": path, "cause": cause}
             status = "diverged"
             reason = f"at step {step} the {cause} of layer {path} ({kind}) left the finite numbers"
-        elif report[loop.STATUS] == loop.CANCELLED:
+        elif report[state.STATUS] == state.CANCELLED:
             status, reason = "cancelled", f"stopped after {steps} of {planned} steps"
         else:
             status, reason = "completed", f"all {planned} steps done"
         return cls(
             training, seed, params, status, reason, steps, divergence,
-            records.evaluated[s, : report[loop.EVALUATED]].copy(),
-            records.probed[s, : report[loop.PROBED]].copy(),
+            records.evaluated[s, : report[state.EVALUATED]].copy(),
+            records.probed[s, : report[state.PROBED]].copy(),
             training.length(samples)[1],
             encoder,
         )  # fmt: skip

@@ -207,7 +207,7 @@ def train_chunk(
         Bit for bit what each seed gives alone.
     """
     from simdl._jit import flush_subnormals, restore_subnormals
-    from simdl.engine import loop
+    from simdl.engine import loop, state
 
     net = training.net
     parts = parts_of(training, data)
@@ -219,7 +219,7 @@ def train_chunk(
     if start is not None:
         params[:] = [own.flat for own in start]
         buffers[:] = [own.buffers.flat for own in start]
-    trials = loop.Trials(np.array(seeds, np.int64), params, buffers, slots)
+    trials = state.Trials(np.array(seeds, np.int64), params, buffers, slots)
     draws = net.draws if start is None else net.draws[:0]
     watched = control is not None
     control = np.zeros(3, np.int64) if control is None else control

@@ -26,7 +26,7 @@ def interruptible(
     KeyboardInterrupt
         On Ctrl-C, once the compiled call has ended.
     """
-    from simdl.engine.loop import CANCEL, STEP
+    from simdl.engine.state import CANCEL, STEP
 
     failed: list[BaseException] = []
 

@@ -3,121 +3,27 @@
 Nothing is allocated inside a step. Python watches through the control block.
 """
 
-from collections import namedtuple
-
 import numpy as np
 
 from simdl import _jit
 from simdl._jit import call, call_value, njit
+from simdl.engine.divergence import diagnose
+from simdl.engine.evaluation import evaluate_parts
 from simdl.engine.ops.views import matrix
-from simdl.kernels.losses import count_correct
+from simdl.engine.passes import backward, batch_loss, draw, forward
+from simdl.engine.state import (
+    CANCEL,
+    CANCELLED,
+    COMPLETED,
+    EVALUATED,
+    PROBED,
+    SEED_INDEX,
+    STATUS,
+    STEP,
+    STEPS_DONE,
+)
 from simdl.kernels.philox import STREAM_ORDER, permutation
-from simdl.kernels.statistics import all_finite, sum_of_squares, total
-
-# control block: Python sets CANCEL, the loop writes the others
-CANCEL, SEED_INDEX, STEP = 0, 1, 2
-
-# what a trial reports: one row of `report`
-STATUS, STEPS_DONE, CAUSE, WHERE, AT_STEP, PROBED, EVALUATED = 0, 1, 2, 3, 4, 5, 6
-REPORT_SIZE = 7
-RUNNING, COMPLETED, DIVERGED, CANCELLED = 0, 1, 2, 3
-ACTIVATIONS, LOSS, GRADIENT, PARAMETERS = 1, 2, 3, 4
-
-Part = namedtuple("Part", "x t")  # (d, n, inputs), (d, n, targets); d = 1 where seeds share it
-Parts = namedtuple("Parts", "train validation test")
-
-# the trials of a chunk: seeds (s,), params (s, p), buffers (s, b), slots (s, k, p)
-Trials = namedtuple("Trials", "seeds params buffers slots")
-
-# what is measured: probed (s, records, probes), evaluated (s, records, 3 parts, loss and accuracy),
-# report (s, REPORT_SIZE)
-Records = namedtuple("Records", "probed evaluated report")
-
-# scratch: one RUN record, tensors for training and for evaluation, a batch's losses and targets,
-# order (n,)
-Space = namedtuple("Space", "run at eval_at losses eval_losses targets eval_targets order")
-
-# how: one PLAN record, ops for training and for evaluation, probes, rates (steps,), options (m,)
-How = namedtuple("How", "plan ops eval_ops probes rates options")
-
-
-@njit
-def draw(params, draws, seed):
-    """Draw initial weights into the flat vector of parameters (p,); the rest stays."""
-    for i in range(draws.size):
-        d = draws[i]
-        weight = params[d.weight : d.weight + d.n_in * d.n_out].reshape(d.n_in, d.n_out)
-        call(d.address, weight, params[d.bias : d.bias + d.n_bias], d.scale, seed, d.op)
-
-
-@njit
-def draw_many(params, draws, seeds):
-    """Draw the initial weights of seeds (s,) into params (s, p)."""
-    for s in range(seeds.size):
-        draw(params[s], draws, seeds[s])
-
-
-@njit
-def forward(ops, run, at):
-    """Run every op's forward."""
-    for i in range(ops.size):
-        op = ops[i]
-        call(op.forward, op, run, at)
-
-
-@njit
-def backward(ops, run, at):
-    """Run every op's backward, last first; at.deltas holds the gradient at the output."""
-    for i in range(ops.size - 1, -1, -1):
-        op = ops[i]
-        call(op.backward, op, run, at)
-
-
-@njit
-def batch_loss(plan, losses, dy, y, t):
-    """Fill each sample's loss and the gradient of their mean; return the mean."""
-    call(plan.loss, losses, dy, y, t, plan.loss_option)
-    return total(losses) / losses.size
-
-
-@njit
-def evaluate(plan, ops, run, at, losses, targets, x, t, control, out):
-    """Mean loss and accuracy over x (n, inputs), t (n, targets) into out (2,), inference mode."""
-    room, n = plan.eval_rows, x.shape[0]
-    run.rows, run.training = room, 0
-    loss, correct = 0.0, 0
-    for start in range(0, n, room):
-        if control[CANCEL] != 0:
-            return
-        rows = min(room, n - start)
-        matrix(at.arena, 0, rows, x.shape[1])[:] = x[start : start + rows]
-        targets[:rows] = t[start : start + rows]
-        forward(ops, run, at)
-        y = matrix(at.arena, plan.eval_output, rows, plan.n_output)
-        dy = matrix(at.deltas, plan.eval_output, rows, plan.n_output)
-        call(plan.loss, losses[:rows], dy, y, targets[:rows], plan.loss_option)
-        loss += total(losses[:rows])
-        correct += count_correct(y, targets, rows, plan.threshold)
-    out[0], out[1] = loss / n, correct / n
-
-
-@njit
-def evaluate_part(how, space, part, s, control, out):
-    """Loss and accuracy of trial `s` on one part into out (2,); NaN where the part is empty."""
-    x, t = part.x[min(s, part.x.shape[0] - 1)], part.t[min(s, part.t.shape[0] - 1)]
-    out[:] = np.nan
-    if x.shape[0] > 0:
-        losses, targets = space.eval_losses, space.eval_targets
-        run = space.run[0]
-        evaluate(how.plan[0], how.eval_ops, run, space.eval_at, losses, targets, x, t, control, out)
-
-
-@njit
-def evaluate_parts(how, space, parts, s, control, out):
-    """Fill out (3, 2): train, validation, test by loss, accuracy."""
-    evaluate_part(how, space, parts.train, s, control, out[0])
-    evaluate_part(how, space, parts.validation, s, control, out[1])
-    evaluate_part(how, space, parts.test, s, control, out[2])
+from simdl.kernels.statistics import all_finite, sum_of_squares
 
 
 @njit
@@ -144,40 +50,6 @@ def clip(grads, norm, value):
         limit = grads.dtype.type(value)
         for i in range(grads.size):
             grads[i] = limit if grads[i] > limit else (-limit if grads[i] < -limit else grads[i])
-
-
-@njit
-def diagnose(ops, run, at, step, loss, report):
-    """Report what left the finite numbers first, and in which op.
-
-    Order: the parameters (made by the step before), then this step's activations, loss, gradient.
-    """
-    report[STATUS], report[AT_STEP], report[WHERE] = DIVERGED, step, -1
-    for i in range(ops.size):
-        op = ops[i]
-        sound = all_finite(at.params[op.weight : op.weight + op.n_weight])
-        if not (sound and all_finite(at.params[op.bias : op.bias + op.n_bias])):
-            report[CAUSE], report[WHERE] = PARAMETERS, i
-            report[AT_STEP] = max(step - 1, 0)  # the update that made them
-            return
-    for i in range(ops.size):
-        op = ops[i]
-        if not all_finite(at.arena[op.y : op.y + run.rows * op.n_out]):
-            report[CAUSE], report[WHERE] = ACTIVATIONS, i
-            return
-    if not np.isfinite(loss):
-        report[CAUSE], report[WHERE] = LOSS, ops.size - 1
-        return
-    report[CAUSE] = GRADIENT
-    for i in range(ops.size - 1, -1, -1):
-        op = ops[i]
-        sound = all_finite(at.grads[op.weight : op.weight + op.n_weight])
-        sound = sound and all_finite(at.grads[op.bias : op.bias + op.n_bias])
-        if op.propagate:
-            sound = sound and all_finite(at.deltas[op.x : op.x + run.rows * op.n_in])
-        if not sound:
-            report[WHERE] = i
-            return
 
 
 @njit

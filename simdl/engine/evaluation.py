@@ -1,0 +1,50 @@
+"""Loss and accuracy over whole parts of the data, in inference mode."""
+
+import numpy as np
+
+from simdl._jit import call, njit
+from simdl.engine.ops.views import matrix
+from simdl.engine.passes import forward
+from simdl.engine.state import CANCEL
+from simdl.kernels.losses import count_correct
+from simdl.kernels.statistics import total
+
+
+@njit
+def evaluate(plan, ops, run, at, losses, targets, x, t, control, out):
+    """Mean loss and accuracy over x (n, inputs), t (n, targets) into out (2,), inference mode."""
+    room, n = plan.eval_rows, x.shape[0]
+    run.rows, run.training = room, 0
+    loss, correct = 0.0, 0
+    for start in range(0, n, room):
+        if control[CANCEL] != 0:
+            return
+        rows = min(room, n - start)
+        matrix(at.arena, 0, rows, x.shape[1])[:] = x[start : start + rows]
+        targets[:rows] = t[start : start + rows]
+        forward(ops, run, at)
+        y = matrix(at.arena, plan.eval_output, rows, plan.n_output)
+        dy = matrix(at.deltas, plan.eval_output, rows, plan.n_output)
+        call(plan.loss, losses[:rows], dy, y, targets[:rows], plan.loss_option)
+        loss += total(losses[:rows])
+        correct += count_correct(y, targets, rows, plan.threshold)
+    out[0], out[1] = loss / n, correct / n
+
+
+@njit
+def evaluate_part(how, space, part, s, control, out):
+    """Loss and accuracy of trial `s` on one part into out (2,); NaN where the part is empty."""
+    x, t = part.x[min(s, part.x.shape[0] - 1)], part.t[min(s, part.t.shape[0] - 1)]
+    out[:] = np.nan
+    if x.shape[0] > 0:
+        losses, targets = space.eval_losses, space.eval_targets
+        run = space.run[0]
+        evaluate(how.plan[0], how.eval_ops, run, space.eval_at, losses, targets, x, t, control, out)
+
+
+@njit
+def evaluate_parts(how, space, parts, s, control, out):
+    """Fill out (3, 2): train, validation, test by loss, accuracy."""
+    evaluate_part(how, space, parts.train, s, control, out[0])
+    evaluate_part(how, space, parts.validation, s, control, out[1])
+    evaluate_part(how, space, parts.test, s, control, out[2])
