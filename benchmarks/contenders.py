@@ -17,7 +17,8 @@ CONTENDERS = {
     "jax": ("peers_jax", "Jax"),
     "jax-flat": ("peers_jax", "JaxFlat"),
     "scikit-learn": ("peers_sklearn", "Sklearn"),
-    "gemm": ("ours", "Gemm"),
+    "products": ("ours", "Products"),
+    "blas": ("ours", "Blas"),
 }
 LONGEST = 20_000  # steps a round: later the loss nears 0 and subnormals slow whoever keeps them
 

@@ -1,9 +1,10 @@
-"""simdl through its public door, and the matrix products of its step alone."""
+"""simdl through its public door, and the matrix products of its step alone: its own, and BLAS's."""
 
 from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 from contenders import Contender
@@ -11,7 +12,9 @@ from numba import njit
 from shapes import LR, SEED, Task, network
 
 import simdl
+from simdl._jit import array_view
 from simdl.engine.records import aligned
+from simdl.kernels.products import multiply, multiply_by_transpose, multiply_transposed
 
 
 class Simdl(Contender):
@@ -66,34 +69,63 @@ class Simdl(Contender):
 
 
 @njit(error_model="numpy")
-def products(steps, sizes, batch, values, deltas, weights, grads):
-    """Do the products of `steps` steps: y = x W; then, last layer first, dW = x^T dy, dx = dy W^T.
-
-    Buffers are flat, layers one behind the other; the input's gradient is not needed.
-    """
-    for _ in range(steps):
-        for i in range(sizes.shape[0]):
-            n_in, n_out, at, behind, w = sizes[i]
-            x = values[at : at + batch * n_in].reshape(batch, n_in)
-            y = values[behind : behind + batch * n_out].reshape(batch, n_out)
-            np.dot(x, weights[w : w + n_in * n_out].reshape(n_in, n_out), y)
-        for i in range(sizes.shape[0] - 1, -1, -1):
-            n_in, n_out, at, behind, w = sizes[i]
-            x = values[at : at + batch * n_in].reshape(batch, n_in)
-            dy = deltas[behind : behind + batch * n_out].reshape(batch, n_out)
-            np.dot(x.T, dy, grads[w : w + n_in * n_out].reshape(n_in, n_out))
-            if i > 0:
-                dx = deltas[at : at + batch * n_in].reshape(batch, n_in)
-                np.dot(dy, weights[w : w + n_in * n_out].reshape(n_in, n_out).T, dx)
+def own(kind, c, a, b):
+    """A product as simdl makes it: of a and b, of a^T and b, of a and b^T."""
+    if kind == 0:
+        multiply(c, a, b, array_view(c, 0, 0))
+    elif kind == 1:
+        multiply_transposed(c, a, b, False)
+    else:
+        multiply_by_transpose(c, a, b)
 
 
-class Gemm(Contender):
-    """The products of a step, through the same BLAS, on the same kind of buffers."""
+@njit(error_model="numpy")
+def through_blas(kind, c, a, b):
+    """The same through `np.dot`, which calls SciPy's BLAS."""
+    if kind == 0:
+        np.dot(a, b, c)
+    elif kind == 1:
+        np.dot(a.T, b, c)
+    else:
+        np.dot(a, b.T, c)
+
+
+def steps_with(product: Any) -> Any:
+    """Return the function that does the products of a step, over and over, with `product`."""
+
+    @njit(error_model="numpy")
+    def products(steps, sizes, batch, values, deltas, weights, grads):
+        """y = x W; then, last layer first, dW = x^T dy, dx = dy W^T, but for the input's.
+
+        Buffers are flat, layers one behind the other.
+        """
+        for _ in range(steps):
+            for i in range(sizes.shape[0]):
+                n_in, n_out, at, behind, w = sizes[i]
+                x = values[at : at + batch * n_in].reshape(batch, n_in)
+                y = values[behind : behind + batch * n_out].reshape(batch, n_out)
+                product(0, y, x, weights[w : w + n_in * n_out].reshape(n_in, n_out))
+            for i in range(sizes.shape[0] - 1, -1, -1):
+                n_in, n_out, at, behind, w = sizes[i]
+                x = values[at : at + batch * n_in].reshape(batch, n_in)
+                dy = deltas[behind : behind + batch * n_out].reshape(batch, n_out)
+                product(1, grads[w : w + n_in * n_out].reshape(n_in, n_out), x, dy)
+                if i > 0:
+                    dx = deltas[at : at + batch * n_in].reshape(batch, n_in)
+                    product(2, dx, dy, weights[w : w + n_in * n_out].reshape(n_in, n_out))
+
+    return products
+
+
+class Products(Contender):
+    """The products of a step alone, on the same kind of buffers."""
 
     trains = False
+    product: ClassVar[Any] = own
 
     def __init__(self, task: Task) -> None:
         super().__init__(task)
+        self.products = steps_with(type(self).product)
 
         def offsets(lengths: list[int]) -> list[int]:
             """Where each buffer begins: on a 64-byte boundary, as in simdl's arena."""
@@ -119,12 +151,21 @@ class Gemm(Contender):
 
     def train(self, orders: np.ndarray) -> None:
         steps = orders.size // self.task.batch
-        products(
+        self.products(
             steps, self.sizes, self.task.batch, self.values, self.deltas, self.weights, self.grads
         )
 
     def loss(self) -> float:
         raise TypeError("products alone have no loss")
+
+    def versions(self) -> dict[str, str]:
+        return {}
+
+
+class Blas(Products):
+    """The same products through BLAS."""
+
+    product = through_blas
 
     def versions(self) -> dict[str, str]:
         import scipy

@@ -18,7 +18,7 @@ from statistics import median
 import numba
 import numpy as np
 from numba import njit, types
-from ours import Gemm, Simdl
+from ours import Products, Simdl
 from shapes import SHAPES, Task, network, task
 
 from simdl._jit import address, call
@@ -126,7 +126,7 @@ def measure(given: Task) -> dict[str, float]:
     layout, step = prepare(given)
     run, at = step.run[0], step.at
     signature = types.none(numba.typeof(step))
-    gemm, ours = Gemm(given), Simdl(given)
+    products, ours = Products(given), Simdl(given)
 
     def of(part: Callable[[Step], None]) -> Callable[[int], object]:
         where = address(part, signature)
@@ -138,7 +138,7 @@ def measure(given: Task) -> dict[str, float]:
 
     found = medians(
         {
-            "GEMM": lambda count: gemm.train(np.empty(count * given.batch, np.int8)),
+            "products": lambda count: products.train(np.empty(count * given.batch, np.int8)),
             "bias and its gradient": of_ops(layout.ops.n_weight > 0),
             "tanh": of_ops(layout.ops.n_weight == 0),
             "loss": of(loss_part),
@@ -149,7 +149,7 @@ def measure(given: Task) -> dict[str, float]:
             "whole step": lambda count: ours.train(np.empty(count * given.batch, np.int8)),
         }
     )
-    found["bias and its gradient"] -= found["GEMM"]  # what dense layers take beyond it
+    found["bias and its gradient"] -= found["products"]  # what dense layers take beyond it
     found["order"] *= given.batch / len(given.x)  # once an epoch
     return found
 

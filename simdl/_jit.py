@@ -22,7 +22,7 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils, config
-from numba.extending import intrinsic as intrinsic  # for `simdl._blas`
+from numba.extending import intrinsic as intrinsic  # for `simdl._tiles`
 from numba.extending import overload
 from numba.np.arrayobj import populate_array
 

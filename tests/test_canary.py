@@ -1,7 +1,6 @@
 """The canary: compiled functions called through their addresses.
 
-The engine calls every op this way, by Numba's own calling convention, which is internal to Numba;
-so is the symbol through which it multiplies matrices.
+The engine calls every op this way, by Numba's own calling convention, which is internal to Numba.
 """
 
 from __future__ import annotations
@@ -21,7 +20,6 @@ from processes import ROOT, run
 import simdl
 from simdl import _cache
 from simdl import layers as L
-from simdl._blas import gemm
 from simdl._jit import address, call, call_value, njit
 
 SECTION = "If the address canary fails"
@@ -231,31 +229,3 @@ def test_own_op_does_not_recompile_the_loop() -> None:
     assert result.status == "completed"
     assert _cache.compiled == compiled  # numba.njit functions are not counted
     assert _cache.loaded == loaded
-
-
-@njit
-def run_gemm(c, a, b, turn_a, turn_b, beta):
-    gemm(c, a, b, turn_a, turn_b, beta)
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("beta", [0.0, 1.0, -0.5])
-@pytest.mark.parametrize("turns", [(False, False), (True, False), (False, True), (True, True)])
-def test_products_equal_numpys(turns: tuple[bool, bool], beta: float, dtype: str) -> None:
-    """Whole matrices and parts of wider ones, added to what the result holds or not."""
-    rng = np.random.default_rng(3)
-    shapes = [(5, 7) if not turns[0] else (7, 5), (7, 3) if not turns[1] else (3, 7)]
-    a, b, c = (
-        rng.normal(size=(rows + 2, columns + 4)).astype(dtype)[1:-1, 2:-2]
-        for rows, columns in (*shapes, (5, 3))
-    )
-    want = (a.T if turns[0] else a) @ (b.T if turns[1] else b)
-    want = want + np.dtype(dtype).type(beta) * c if beta else want
-    if not beta:
-        c[:] = np.nan  # which must not matter
-    around = c.base.copy()
-    with canary():
-        run_gemm(c, a, b, *turns, beta)
-        assert np.allclose(c, want, rtol=1e-5 if dtype == "float32" else 1e-13)
-        around[1:-1, 2:-2] = c
-        assert np.array_equal(c.base, around, equal_nan=True)  # nothing beside it was written

@@ -1,4 +1,4 @@
-"""Convolution of images, channels last: im2col in tiles that fit the cache, and BLAS.
+"""Convolution of images, channels last: im2col in tiles that fit the cache, and a product.
 
 A tile holds the patches of a few images as rows; one product with the weight matrix gives their
 outputs. The room for it does not grow with the batch, and backward cuts the patches again instead
@@ -9,7 +9,6 @@ from simdl._jit import array_view, njit
 from simdl.kernels.dense import dense_backward_input, dense_backward_parameters, dense_forward
 from simdl.kernels.products import (
     add_column_sums,
-    add_to_rows,
     multiply,
     multiply_transposed,
     transpose,
@@ -34,9 +33,7 @@ def convolution_forward(y, x, weight, bias, window, scratch):
     for first in range(0, x.shape[0], at_once):
         last = min(first + at_once, x.shape[0])
         part = rows[first * pixels : last * pixels]
-        multiply(part, unfold(x[first:last], y, weight, window, scratch), weight)
-        if bias.size > 0:
-            add_to_rows(part, bias)
+        multiply(part, unfold(x[first:last], y, weight, window, scratch), weight, bias)
 
 
 @njit
@@ -51,7 +48,7 @@ def convolution_backward_parameters(dweight, dbias, dy, x, window, scratch):
         last = min(first + at_once, x.shape[0])
         patches = unfold(x[first:last], dy, dweight, window, scratch)
         part = rows[first * pixels : last * pixels]
-        multiply_transposed(dweight, patches, part, 0.0 if first == 0 else 1.0)
+        multiply_transposed(dweight, patches, part, first > 0)
     if dbias.size > 0:
         dbias[:] = 0
         add_column_sums(dbias, rows)
@@ -61,16 +58,17 @@ def convolution_backward_parameters(dweight, dbias, dy, x, window, scratch):
 def convolution_backward_input(dx, dy, weight, window, scratch):
     """dx (as x): each pixel's share in all patches that it lies in, of dy @ weight^T."""
     rows = as_rows(dy)
-    patches, frame, turned = rooms(scratch, dx, dy, weight, window)
     if is_pointwise(dy, dx, window):
-        dense_backward_input(as_rows(dx), rows, weight, turned)
+        dense_backward_input(as_rows(dx), rows, weight)
         return
+    patches, frame, turned = rooms(scratch, dx, dy, weight, window)
     transpose(turned, weight)
     at_once, pixels = images_at_once(dy, weight), dy.shape[1] * dy.shape[2]
+    no_bias = array_view(scratch, 0, 0)
     for first in range(0, dx.shape[0], at_once):
         last = min(first + at_once, dx.shape[0])
         dpatches = patches[: (last - first) * pixels]
-        multiply(dpatches, rows[first * pixels : last * pixels], turned)
+        multiply(dpatches, rows[first * pixels : last * pixels], turned, no_bias)
         for i in range(first, last):
             start = (i - first) * pixels
             frame[:] = 0

@@ -3,7 +3,6 @@
 from simdl._jit import njit
 from simdl.kernels.products import (
     add_column_sums,
-    add_to_rows,
     multiply,
     multiply_by_transpose,
     multiply_transposed,
@@ -13,21 +12,19 @@ from simdl.kernels.products import (
 @njit
 def dense_forward(y, x, weight, bias):
     """y (n, out) = x (n, in) @ weight (in, out) + bias (out,), which may be empty"""
-    multiply(y, x, weight)
-    if bias.size > 0:
-        add_to_rows(y, bias)
+    multiply(y, x, weight, bias)
 
 
 @njit
 def dense_backward_parameters(dweight, dbias, dy, x):
     """dweight (in, out) = x^T @ dy, dbias (out,) = column sums of dy"""
-    multiply_transposed(dweight, x, dy, 0.0)
+    multiply_transposed(dweight, x, dy, False)
     if dbias.size > 0:
         dbias[:] = 0
         add_column_sums(dbias, dy)
 
 
 @njit
-def dense_backward_input(dx, dy, weight, scratch):
-    """dx (n, in) = dy (n, out) @ weight^T; scratch (out, in) is written over"""
-    multiply_by_transpose(dx, dy, weight, scratch)
+def dense_backward_input(dx, dy, weight):
+    """dx (n, in) = dy (n, out) @ weight^T"""
+    multiply_by_transpose(dx, dy, weight)

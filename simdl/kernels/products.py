@@ -1,73 +1,199 @@
-"""Matrix products as the layers need them, cut to what BLAS does best.
+"""Matrix products as the layers need them, from tiles held in registers: C = S + A B.
 
-Measured with OpenBLAS 0.3.30 on AVX-512, float32, one thread. Up to 10^6 multiply-adds OpenBLAS
-multiplies without packing: 64 x 128 x 128 takes 25.4 us whole and 18.9 us in two parts. A
-transposed second factor leaves that path's good kernel: 32 x 64 x 64 takes 4.1-5.2 us with W^T as
-BLAS's transposed argument, 3.7 us with W^T written out first (1.2 us). Beyond some 250 x 250
-weights neither helps.
+Columns are covered by strips of two vectors; where a few columns are left, the last strip has three
+or its last vector overlaps the one before, so that no element needs a mask. Fewer columns than a
+vector has are padded.
+
+Where rows lie far apart in memory, the cache holds few of them at once; then strips of B are copied
+side by side first, and A is transposed in blocks where its transpose is wanted. Measured on Zen 3,
+float32, 128 x 512 x 512: XXX us, XXX without, XXX in OpenBLAS.
 """
 
-from simdl._blas import gemm
-from simdl._jit import njit
+from simdl._jit import array_view, njit
+from simdl._tiles import ROWS, register_bytes, stack, tile, transpose_tile
 
-UNPACKED = 1_000_000  # multiply-adds that BLAS does without packing
-ROWS = 16  # parts are multiples of it
-
-
-@njit
-def rows_at_once(rows, a_row):
-    """How many of `rows` to multiply at once, where each takes `a_row` multiply-adds."""
-    if rows * a_row <= UNPACKED or a_row * ROWS > UNPACKED:
-        return rows
-    return UNPACKED // (a_row * ROWS) * ROWS
+FULL = register_bytes()
+DEEP = 256  # rows of B in one block
+APART = 1024  # bytes from one row to the next that are far
+FEW = 32  # rows of C for which a copy of B does not pay
+_two, _three = tile(2), tile(3)
+_strip_room = stack(3 * FULL * DEEP)
+_block_room = stack(131_072)
+_tile_room = stack(ROWS * FULL)
 
 
 @njit
-def multiply(c, a, b):
-    """c (n, m) = a (n, k) @ b (k, m)"""
-    n = c.shape[0]
-    part = rows_at_once(n, b.size)
-    if part == n:
-        gemm(c, a, b, False, False, 0.0)
-    else:
-        for i in range(0, n, part):
-            gemm(c[i : i + part], a[i : i + part], b, False, False, 0.0)
+def multiply(c, a, b, row):
+    """c (n, m) = a (n, k) @ b (k, m) + row (m,), which may be empty"""
+    product(c, a, b, False, False, row, 0)
 
 
 @njit
-def multiply_transposed(c, a, b, beta):
-    """c (n, m) = a (k, n)^T @ b (k, m) + beta c"""
-    n = c.shape[0]
-    part = rows_at_once(n, b.size)
-    if part == n:
-        gemm(c, a, b, True, False, beta)
-    else:
-        for i in range(0, n, part):
-            gemm(c[i : i + part], a[:, i : i + part], b, True, False, beta)
+def multiply_transposed(c, a, b, adding):
+    """c (n, m) = a (k, n)^T @ b (k, m), or c + that where `adding`"""
+    flat = c.reshape(c.size)
+    product(c, a, b, True, False, array_view(flat, 0, flat.size if adding else 0), c.shape[1])
 
 
 @njit
-def multiply_by_transpose(c, a, b, scratch):
-    """c (n, m) = a (n, k) @ b (m, k)^T; scratch (k, m) takes b^T where that is faster"""
-    if b.size * ROWS > UNPACKED:
-        gemm(c, a, b, False, True, 0.0)
-    else:
-        transpose(scratch, b)
-        multiply(c, a, scratch)
+def multiply_by_transpose(c, a, b):
+    """c (n, m) = a (n, k) @ b (m, k)^T"""
+    product(c, a, b, False, True, array_view(c.reshape(c.size), 0, 0), 0)
+
+
+@njit(inline=True)
+def rest(buffer, start):
+    """What is left of a flat buffer from `start` on; of an empty one, nothing."""
+    return array_view(buffer, start, max(buffer.size - start, 0))
+
+
+@njit
+def product(c, a, b, turn_a, turn_b, s, s_row):
+    """c (n, m) = s + op(a) op(b), op(a) (n, k) = a or a^T where `turn_a`, op(b) (k, m) likewise
+
+    s is flat: a row of it for each of c, `s_row` apart (0: one for all), or empty for none; it may
+    be c itself.
+    """
+    (rows, columns), k = c.shape, b.shape[1] if turn_b else b.shape[0]
+    c, a, b = c.reshape(c.size), a.reshape(a.size), b.reshape(b.size)
+    a_row, a_step = (1, rows) if turn_a else (k, 1)
+    b_row, b_step = (1, k) if turn_b else (columns, 1)
+    room, block = _strip_room(c), _block_room(c)
+    far_a = turn_a and rows * c.itemsize >= APART
+    packed = turn_b or far_a or (rows > FEW and columns * c.itemsize >= APART)
+    deep = DEEP if packed or columns * c.itemsize < FULL else k
+    at_once = block.size // DEEP if far_a else rows
+    for first in range(0, k, deep):
+        some_k = min(deep, k - first)
+        right = rest(b, first * b_row)
+        for i in range(0, rows, at_once):
+            some = min(at_once, rows - i)
+            to = array_view(c, i * columns, some * columns)
+            left = rest(a, i * a_row + first * a_step)
+            left_row, left_step = a_row, a_step
+            if far_a:
+                turn(block, some_k, left, rows, some_k, some)
+                left, left_row, left_step = block, some_k, 1
+            start, start_row = rest(s, i * s_row), s_row
+            if first > 0:
+                start, start_row = to, columns
+            strips(
+                to,
+                columns,
+                some,
+                left,
+                left_row,
+                left_step,
+                right,
+                b_row,
+                b_step,
+                start,
+                start_row,
+                some_k,
+                room,
+                packed,
+            )
+
+
+@njit
+def strips(c, columns, rows, a, a_row, a_step, b, b_row, b_step, s, s_row, k, room, packed):
+    """Fill c (rows, columns) strip by strip; `room` takes a copy of b's strip where `packed`."""
+    lanes = FULL // c.itemsize
+    j = 0
+    while j < columns:
+        left = columns - j
+        width = left if left <= 3 * lanes else 2 * lanes
+        to, start = rest(c, j), rest(s, j)
+        right, right_row = rest(b, j * b_step), b_row
+        if packed or width < lanes:
+            right_row = max(width, lanes)
+            pack(room, right_row, right, b_row, b_step, width, k)
+            right = room
+        if width < lanes:
+            narrow(to, columns, rows, a, a_row, a_step, right, start, s_row, k, width)
+        elif width > 2 * lanes:
+            last = width - lanes
+            _fill_three(
+                to, columns, rows, a, a_row, a_step, right, right_row, start, s_row, last, k
+            )
+        else:
+            last = width - lanes
+            _fill_two(to, columns, rows, a, a_row, a_step, right, right_row, start, s_row, last, k)
+        j += width
+
+
+def _filler(tile):
+    """Make the function that moves a tile down a strip; only the last one may have fewer rows."""
+
+    @njit
+    def fill(c, c_row, rows, a, a_row, a_step, b, b_row, s, s_row, last, k):
+        whole = rows // ROWS * ROWS
+        for i in range(0, whole, ROWS):
+            to, row = rest(c, i * c_row), rest(a, i * a_row)
+            start = rest(s, i * s_row)
+            tile(to, c_row, ROWS, row, a_row, a_step, b, b_row, start, s_row, last, k)
+        if whole < rows:
+            to, row = rest(c, whole * c_row), rest(a, whole * a_row)
+            start = rest(s, whole * s_row)
+            tile(to, c_row, rows - whole, row, a_row, a_step, b, b_row, start, s_row, last, k)
+
+    return fill
+
+
+_fill_two, _fill_three = _filler(_two), _filler(_three)
+
+
+@njit
+def narrow(c, columns, rows, a, a_row, a_step, b, s, s_row, k, width):
+    """Fill the `width` columns of c that are no vector: b is padded, and so are tiles of c."""
+    made = _tile_room(c)
+    lanes = FULL // c.itemsize
+    start = array_view(made, 0, made.size if s.size > 0 else 0)
+    for i in range(0, rows, ROWS):
+        tile_rows = min(ROWS, rows - i)
+        if s.size > 0:
+            pack(made, lanes, rest(s, i * s_row), s_row, 1, width, tile_rows)
+        row = rest(a, i * a_row)
+        _two(made, lanes, tile_rows, row, a_row, a_step, b, lanes, start, lanes, 0, k)
+        for u in range(tile_rows):
+            to, line = array_view(c, (i + u) * columns, width), array_view(made, u * lanes, width)
+            for j in range(width):
+                to[j] = line[j]
+
+
+@njit
+def pack(room, room_row, b, b_row, b_step, width, k):
+    """room[i, j] = b[i b_row + j b_step] for `width` columns and k rows; zeros behind them."""
+    if width < room_row:
+        array_view(room, 0, k * room_row)[:] = 0
+    if b_row == 1:
+        turn(room, room_row, b, b_step, width, k)
+        return
+    for i in range(k):
+        to, row = array_view(room, i * room_row, width), array_view(b, i * b_row, width)
+        for j in range(width):
+            to[j] = row[j]
+
+
+@njit
+def turn(y, y_row, x, x_row, m, k):
+    """y (k, m) = x (m, k)^T, flat, rows `y_row` and `x_row` apart: in tiles, and what is left"""
+    lanes = FULL // x.itemsize
+    rows, columns = m // lanes * lanes, k // lanes * lanes
+    for i in range(0, rows, lanes):
+        for j in range(0, columns, lanes):
+            to = rest(y, j * y_row + i)
+            transpose_tile(to, y_row, rest(x, i * x_row + j), x_row)
+    for i in range(m):
+        for j in range(columns if i < rows else 0, k):
+            y[j * y_row + i] = x[i * x_row + j]
 
 
 @njit
 def transpose(y, x):
-    """y (k, m) = x (m, k)^T, 16 rows of x at a time, so that y is written in whole lines"""
+    """y (k, m) = x (m, k)^T"""
     m, k = x.shape
-    whole = m // 16 * 16
-    for i in range(0, whole, 16):
-        for j in range(k):
-            for u in range(16):
-                y[j, i + u] = x[i + u, j]
-    for j in range(k):
-        for i in range(whole, m):
-            y[j, i] = x[i, j]
+    turn(y.reshape(y.size), m, x.reshape(x.size), k, m, k)
 
 
 @njit
@@ -83,12 +209,3 @@ def add_column_sums(sums, a):
         row = a[i]
         for j in range(sums.size):
             sums[j] += row[j]
-
-
-@njit
-def add_to_rows(a, row):
-    """a (n, m) += row (m,)"""
-    for i in range(a.shape[0]):
-        own = a[i]
-        for j in range(own.size):
-            own[j] += row[j]

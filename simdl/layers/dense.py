@@ -52,6 +52,5 @@ class Dense(Layer):
             fans=(x.size, self.units),
             init=self.init,
             out_channels=self.units,
-            scratch=x.size * self.units,  # the weight, transposed
         )
         return y

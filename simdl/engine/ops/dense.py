@@ -1,7 +1,7 @@
 """Adapters of the dense layer."""
 
 from simdl._jit import njit
-from simdl.engine.ops.views import bias, inputs, matrix, outputs, weight
+from simdl.engine.ops.views import bias, inputs, outputs, weight
 from simdl.kernels.dense import dense_backward_input, dense_backward_parameters, dense_forward
 
 
@@ -24,6 +24,4 @@ def backward(op, run, at):
         weight(op, at.grads), bias(op, at.grads), dy, inputs(op, run, at.arena)
     )
     if op.propagate:
-        w = weight(op, at.params)
-        turned = matrix(at.scratch, 0, w.shape[1], w.shape[0])
-        dense_backward_input(inputs(op, run, at.deltas), dy, w, turned)
+        dense_backward_input(inputs(op, run, at.deltas), dy, weight(op, at.params))
