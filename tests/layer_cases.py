@@ -157,13 +157,10 @@ OTHERS = (
     LayerCase("softmax_image", (2, 2, 3), ("Softmax",)),
     LayerCase("softmax_narrow", (1,), ("Softmax",), floor=1e-3),
     LayerCase(
-        "residual_norms", (4, 3),
-        ("Residual", (
-            ("BatchNorm",), ("Tanh",), ("Dropout", 0.3),
-            ("Residual", (("LayerNorm", {"eps": 0.1}), ("Dropout", 0.4), ("PReLU", 0.5))),
-            ("GroupNorm", 3), ("RMSNorm", {"eps": 0.1}), ("Softmax",),
-        )),
+        "residual_batch_norm", (4, 3),
+        ("Residual", (("BatchNorm",), ("Tanh",), ("Dropout", 0.3), ("Residual", (("Dropout",),)))),
     ),
+    LayerCase("residual_norms", (6,), ("Residual", (("LayerNorm",), ("PReLU",), ("Softmax",)))),
 )  # fmt: skip
 
 LAYERS = (

@@ -152,3 +152,8 @@ class GroupNorm(Normalization):
     def lower(self, program: Program, path: str, x: Value) -> Value:
         state = program.value((2, self.groups))
         return self.append(program, path, x, state=state, groups=self.groups)
+
+
+NORMS: dict[str, type[Layer]] = {
+    kind.__name__: kind for kind in (BatchNorm, LayerNorm, RMSNorm, GroupNorm)
+}
