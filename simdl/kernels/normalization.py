@@ -1,7 +1,7 @@
 """Normalisation of channels: over a batch (BatchNorm), over a sample's groups (GroupNorm).
 
 A channel is a column: x, y, dx, dy (m, c) hold m values of c channels. Sums run in float64 over
-four rows at once; a mean is taken off before squares are summed, so that nothing cancels. What
+some rows at once; a mean is taken off before squares are summed, so that nothing cancels. What
 backward needs, mean and 1/std, is kept by forward. ``weight`` and ``bias`` (c,) may be empty: 1, 0.
 Scratch: ``sums`` (.., c) float64, ``factors`` (.., c) of the arrays' precision.
 """
@@ -55,21 +55,16 @@ def column_squares(sums, x, centre):
 def gradient_sums(plain, weighted, dy, x, mean):
     """plain, weighted (c,) float64 = sum of dy and of dy (x - mean) over rows (m, c)"""
     m = x.shape[0]
-    whole = m // 4 * 4
-    plain[:] = 0.0
+    whole = m // 2 * 2
+    column_sums(plain, dy)
     weighted[:] = 0.0
-    for i in range(0, whole, 4):
-        p, q, r, s = dy[i], dy[i + 1], dy[i + 2], dy[i + 3]
-        a, b, c, d = x[i], x[i + 1], x[i + 2], x[i + 3]
-        for j in range(plain.size):
-            plain[j] += (p[j] + q[j]) + (r[j] + s[j])
-            weighted[j] += (p[j] * (a[j] - mean[j]) + q[j] * (b[j] - mean[j])) + (
-                r[j] * (c[j] - mean[j]) + s[j] * (d[j] - mean[j])
-            )
+    for i in range(0, whole, 2):  # with more rows, or both sums, LLVM leaves the loop scalar
+        p, q, a, b = dy[i], dy[i + 1], x[i], x[i + 1]
+        for j in range(weighted.size):
+            weighted[j] += p[j] * (a[j] - mean[j]) + q[j] * (b[j] - mean[j])
     for i in range(whole, m):
         p, a = dy[i], x[i]
-        for j in range(plain.size):
-            plain[j] += p[j]
+        for j in range(weighted.size):
             weighted[j] += p[j] * (a[j] - mean[j])
 
 
