@@ -162,6 +162,32 @@ def test_scale_invariance_is_lost_elsewhere() -> None:
         assert min(invariance_errors(norm)) > 1e-6
 
 
+# --- growth of gradients at birth: Yang et al. 2019 -----------------------------------------------
+
+
+def growth(batch: int, *activation: L.Layer) -> float:
+    """Mean growth of the squared gradient a layer, towards the input, in random deep nets."""
+    block, growths = [L.Dense(256, bias=False), L.BatchNorm(0.0), *activation], []
+    net = simdl.Network((256,), block * 16, init="lecun_normal", dtype="float64")
+    for seed in range(6):
+        x, cotangent = np.random.default_rng(seed).normal(size=(2, batch, 256))
+        pulled = simdl.vjp(net, net.init(seed), x, cotangent, training=True)
+        outputs = range(len(block) - 1, len(net.layers), len(block))
+        squares = [float((pulled.layers[i] ** 2).mean()) for i in outputs]
+        growths += np.diff(-np.log(squares)).tolist()
+    return float(np.exp(np.mean(growths[1:])))
+
+
+@pytest.mark.parametrize("batch", [16, 32])
+def test_growth_without_an_activation(batch: int) -> None:
+    """(B - 2) / (B - 3) a layer, B the batch; with ReLU it is far from that."""
+    assert growth(batch) == pytest.approx((batch - 2) / (batch - 3), rel=0.015)
+
+
+def test_growth_with_relu_is_another() -> None:
+    assert growth(32, L.ReLU()) > 1.4
+
+
 # --- what is refused ------------------------------------------------------------------------------
 
 
