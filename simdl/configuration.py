@@ -17,13 +17,14 @@ from simdl import data as datasets
 from simdl.data import Data, Source
 from simdl.errors import InputError, Problems, suggest
 from simdl.initializers import initializer
-from simdl.layers import KINDS, Dense, Layer, Residual
+from simdl.layers import KINDS, Dense, Dropout, Layer, Residual
+from simdl.layers.normalization import NORMS
 from simdl.losses import loss as make_loss
 from simdl.network import Network
 from simdl.optimizers import optimizer as make_optimizer
 from simdl.probes import Probe
 from simdl.result import Result
-from simdl.spec import Count, Positive, describe, from_table
+from simdl.spec import Count, Positive, Share, describe, from_table
 from simdl.training import Training, train_chunk
 from simdl.training import describe as describe_training
 
@@ -65,6 +66,8 @@ class NetworkSection(_Section):
     width: Count = 64
     activation: Any = "Tanh"
     init: Any = "glorot_normal"
+    norm: Any = "none"  # before each activation
+    dropout: Share = 0.0  # behind each activation
     residual: bool = False  # from the second hidden layer on
     layers: tuple[Any, ...] = ()
 
@@ -152,6 +155,7 @@ class Configuration:
         network = made["network"]
         if network is not None:
             problems.tried(_activation, network.activation)
+            problems.tried(_norm, network.norm)
             problems.tried(initializer, network.init, "network.init")
             problems.tried(layers_from_tables, network.layers)
             if network.kind == "layers" and not network.layers:
@@ -269,12 +273,18 @@ def _activation(choice: Any) -> Layer:
     return from_table(KINDS, choice, "network.activation")
 
 
+def _norm(choice: Any) -> tuple[Layer, ...]:
+    """The normalisation of a hidden layer, if any."""
+    return () if choice == "none" else (from_table(NORMS, choice, "network.norm"),)
+
+
 def _mlp(section: NetworkSection, outputs: int) -> tuple[Layer, ...]:
-    """Hidden layers of one width, each with its activation, and a linear head."""
+    """Hidden layers of one width, each with its norm, activation, dropout, and a linear head."""
     layers: list[Layer] = []
     activation = _activation(section.activation)
+    dropout = (Dropout(section.dropout),) if section.dropout else ()
     for i in range(section.depth):
-        block = (Dense(section.width), activation)
+        block = (Dense(section.width), *_norm(section.norm), activation, *dropout)
         layers += [Residual(block)] if section.residual and i > 0 else block
     return (*layers, Dense(outputs))
 

@@ -8,15 +8,16 @@ from typing import Any, Literal
 from simdl.errors import InputError, suggest
 from simdl.spec import Count, spec
 
-# name -> (the compiled probe, which ops it looks at, what it is, unit)
+# name -> (the compiled probe, which ops it looks at, what it is, unit); the ops are those that have
+# the field: "weight", which norms have, too, "fans" (dense and convolution), "kernel" (activations)
 _LAYERED = {
     "gradient_rms": ("weight_gradient_rms", "weight", "RMS of the weight gradient", "1"),
     "weight_rms": ("weight_rms", "weight", "RMS of the weights", "1"),
     "preactivation_gradient_rms": (
-        "output_gradient_rms", "weight", "RMS of a sample's gradient by the pre-activation", "1",
+        "output_gradient_rms", "fans", "RMS of a sample's gradient by the pre-activation", "1",
     ),
-    "preactivation_mean": ("output_mean", "weight", "mean pre-activation", "1"),
-    "preactivation_std": ("output_std", "weight", "standard deviation of the pre-activation", "1"),
+    "preactivation_mean": ("output_mean", "fans", "mean pre-activation", "1"),
+    "preactivation_std": ("output_std", "fans", "standard deviation of the pre-activation", "1"),
     "activation_mean": ("output_mean", "kernel", "mean activation", "1"),
     "activation_std": ("output_std", "kernel", "standard deviation of the activation", "1"),
     "zero_share": ("output_zero_share", "kernel", "share of activations that are exactly 0", "1"),

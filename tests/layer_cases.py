@@ -122,6 +122,47 @@ POOLINGS = (
     LayerCase("global_average_narrow", (5, 1), ("GlobalAvgPool",)),
 )
 
+# `floor` where two samples, or a single channel, leave next to nothing to the gradient
+NORMS = (
+    LayerCase("batch_norm", (5,), ("BatchNorm",), floor=1.0),
+    LayerCase("batch_norm_image", (3, 2, 9), ("BatchNorm",)),
+    LayerCase("batch_norm_sequence", (6, 2), ("BatchNorm", {"eps": 0.1, "momentum": 0.3})),
+    LayerCase("batch_norm_plain", (2, 2, 3), ("BatchNorm", {"affine": False})),
+    LayerCase("batch_norm_narrow", (1,), ("BatchNorm",), floor=1.0),
+    LayerCase("layer_norm", (7,), ("LayerNorm",)),
+    LayerCase("layer_norm_image", (2, 3, 4), ("LayerNorm", {"eps": 0.01})),
+    LayerCase("layer_norm_plain", (5,), ("LayerNorm", {"affine": False})),
+    LayerCase("layer_norm_narrow", (3, 1), ("LayerNorm", {"eps": 0.1}), floor=1.0),
+    LayerCase("rms_norm", (7,), ("RMSNorm",)),
+    LayerCase("rms_norm_image", (2, 3, 4), ("RMSNorm", {"eps": 0.01})),
+    LayerCase("rms_norm_plain", (5,), ("RMSNorm", {"affine": False})),
+    LayerCase("rms_norm_narrow", (1,), ("RMSNorm", {"eps": 0.1})),
+    LayerCase("group_norm", (3, 2, 6), ("GroupNorm", 3)),
+    LayerCase("group_norm_flat", (8,), ("GroupNorm", 2, {"eps": 0.01})),
+    LayerCase("group_norm_whole", (5, 3), ("GroupNorm", 1)),
+    LayerCase("group_norm_each", (5, 3), ("GroupNorm", 3)),
+    LayerCase("group_norm_plain", (2, 2, 4), ("GroupNorm", 2, {"affine": False})),
+    LayerCase("group_norm_narrow", (6, 1), ("GroupNorm", 1)),
+)
+
+OTHERS = (
+    LayerCase("dropout", (7,), ("Dropout",)),
+    LayerCase("dropout_image", (2, 3, 2), ("Dropout", 0.2)),
+    LayerCase("dropout_none", (5,), ("Dropout", 0)),
+    LayerCase("dropout_narrow", (1,), ("Dropout", 0.3)),
+    LayerCase("prelu", (2, 5), ("PReLU",), kinks=(0.0,)),
+    LayerCase("prelu_channels", (3, 2, 4), ("PReLU", {"per_channel": True}), kinks=(0.0,)),
+    LayerCase("prelu_narrow", (1,), ("PReLU", 0.5), kinks=(0.0,)),
+    LayerCase("softmax", (6,), ("Softmax",)),
+    LayerCase("softmax_image", (2, 2, 3), ("Softmax",)),
+    LayerCase("softmax_narrow", (1,), ("Softmax",), floor=1e-3),
+    LayerCase(
+        "residual_batch_norm", (4, 3),
+        ("Residual", (("BatchNorm",), ("Tanh",), ("Dropout", 0.3), ("Residual", (("Dropout",),)))),
+    ),
+    LayerCase("residual_norms", (6,), ("Residual", (("LayerNorm",), ("PReLU",), ("Softmax",)))),
+)  # fmt: skip
+
 LAYERS = (
     LayerCase("dense", (6,), ("Dense", 5)),
     LayerCase("dense_no_bias", (6,), ("Dense", 5, {"bias": False})),
@@ -133,6 +174,8 @@ LAYERS = (
     LayerCase("residual", (4,), ("Residual", (("Dense", 4), ("Tanh",), ("Dense", 4)))),
     *CONVOLUTIONS,
     *POOLINGS,
+    *NORMS,
+    *OTHERS,
 )
 
 # layer, input shape, what the message must say
@@ -149,4 +192,7 @@ REFUSED = (
     (("MaxPool2D", 2), (64,), ("MaxPool2D", "(height, width, channels)", "(64,)")),
     (("AvgPool1D", 5, {"padding": 1}), (2, 1), ("AvgPool1D.size", "5", "length 2", "at most 4")),
     (("GlobalAvgPool",), (16,), ("GlobalAvgPool", "(16,)", "Flatten")),
+    (("GroupNorm", 4), (8, 8, 6), ("GroupNorm.groups", "4", "divide the 6 channels", "(8, 8, 6)")),
+    (("GroupNorm", 8), (4,), ("GroupNorm.groups", "8", "divide the 4 channels")),
+    (("Residual", (("Dropout",), ("GroupNorm", 2))), (3,), ("layers.1", "2", "the 3 channels")),
 )

@@ -12,6 +12,7 @@ from typing import Any
 
 import naive
 import naive_images
+import naive_norms
 import numpy as np
 
 
@@ -83,4 +84,5 @@ LAYERS = {kind: activation(kind) for kind in naive.NAMES} | {
     "Flatten": flatten,
     "Dense": dense,
     **naive_images.LAYERS,
+    **naive_norms.LAYERS,
 }

@@ -109,6 +109,16 @@ def test_the_sum_behind_a_branch_belongs_to_the_residual_layer() -> None:
         assert "layer 1 (Residual)" in result.reason
 
 
+@pytest.mark.parametrize("norm", [L.BatchNorm(), L.LayerNorm(), L.GroupNorm(2), L.RMSNorm()])
+def test_inf_before_a_norm_is_not_the_norms(norm: L.Layer) -> None:
+    """Its own output is NaN then; what came first is reported. Large numbers do it no harm."""
+    net = simdl.Network((2,), [op("spoil", "same_backward"), norm, dense()])
+    result = simdl.train(net, data(), seed=SEED, batch_size=BATCH, epochs=1)
+    assert result.divergence == {"step": step_of_the_mark(), "layer": "0", "cause": "activations"}
+    net = simdl.Network((2,), [norm, dense()])
+    assert simdl.train(net, data(), batch_size=BATCH, epochs=2).status == "completed"
+
+
 @pytest.mark.parametrize("alpha", [1.0, -1.0, 0.0])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_inf_of_either_sign_and_nan(alpha: float, dtype: str) -> None:

@@ -181,7 +181,8 @@ def test_golden(case: LayerCase, dtype: str, training: bool) -> None:
     params, x, cotangent = case.unpacked(stored[f"in.{case.name}"], net)
     pulled = simdl.vjp(net, params, x, cotangent, training=training)
     got = [pulled.output, pulled.input, *pulled.params.values(), *params.buffers.values()]
-    want = stored[f"out.{case.name}.{'training' if training else 'inference'}"]
+    both = stored[f"out.{case.name}.training"]  # unless inference is another
+    want = both if training else stored.get(f"out.{case.name}.inference", both)
     assert want.size == sum(value.size for value in got)
     for value in got:
         assert apart(value.ravel(), want[: value.size], case.floor) < GOLDEN[dtype]

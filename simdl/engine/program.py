@@ -215,7 +215,7 @@ class Program:
         return made
 
     def find(self, field: str) -> list[int]:
-        """Indices of the ops that have `field` ("weight", "kernel")."""
+        """Indices of the ops that have `field` ("weight", "fans" if it is drawn, "kernel")."""
         return [i for i, entry in enumerate(self._ops) if field in entry]
 
     def leaf(self, op: int) -> tuple[str, str]:

@@ -7,9 +7,11 @@ from simdl.layers.activations import (
     Activation,
     Elementwise,
     LeakyReLU,
+    PReLU,
     ReLU,
     Sigmoid,
     SiLU,
+    Softmax,
     Softplus,
     Softsign,
     Tanh,
@@ -17,6 +19,8 @@ from simdl.layers.activations import (
 from simdl.layers.base import Layer
 from simdl.layers.convolution import Conv1D, Conv2D
 from simdl.layers.dense import Dense
+from simdl.layers.dropout import Dropout
+from simdl.layers.normalization import BatchNorm, GroupNorm, LayerNorm, RMSNorm
 from simdl.layers.pooling import AvgPool1D, AvgPool2D, GlobalAvgPool, MaxPool1D, MaxPool2D
 from simdl.layers.structure import Flatten, Identity, Residual
 
@@ -25,12 +29,13 @@ KINDS: dict[str, type[Layer]] = {
     for kind in (
         Dense, Flatten, Residual, Identity, Sigmoid, Tanh, ReLU, LeakyReLU, ELU, SELU, GELU, SiLU,
         Softplus, Softsign, Activation, Conv1D, Conv2D, MaxPool1D, MaxPool2D, AvgPool1D, AvgPool2D,
-        GlobalAvgPool,
+        GlobalAvgPool, BatchNorm, LayerNorm, RMSNorm, GroupNorm, Dropout, PReLU, Softmax,
     )
 }  # fmt: skip
 
 __all__ = [
-    "ELU", "GELU", "KINDS", "SELU", "Activation", "AvgPool1D", "AvgPool2D", "Conv1D", "Conv2D",
-    "Dense", "Elementwise", "Flatten", "GlobalAvgPool", "Identity", "Layer", "LeakyReLU",
-    "MaxPool1D", "MaxPool2D", "ReLU", "Residual", "SiLU", "Sigmoid", "Softplus", "Softsign", "Tanh",
+    "ELU", "GELU", "KINDS", "SELU", "Activation", "AvgPool1D", "AvgPool2D", "BatchNorm", "Conv1D",
+    "Conv2D", "Dense", "Dropout", "Elementwise", "Flatten", "GlobalAvgPool", "GroupNorm",
+    "Identity", "Layer", "LayerNorm", "LeakyReLU", "MaxPool1D", "MaxPool2D", "PReLU", "RMSNorm",
+    "ReLU", "Residual", "SiLU", "Sigmoid", "Softmax", "Softplus", "Softsign", "Tanh",
 ]  # fmt: skip

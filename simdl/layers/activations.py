@@ -12,6 +12,8 @@ from simdl.spec import Finite, Positive, spec
 if TYPE_CHECKING:
     from simdl.engine.program import Program, Value
 
+AN_ACTIVATION = 0  # of a field by which probes know one; these have no pure kernel to call
+
 
 class Elementwise(Layer):
     """A layer that applies one function to every element."""
@@ -104,6 +106,48 @@ class Softsign(Elementwise):
     """y = x / (1 + |x|)"""
 
     function: ClassVar[str] = "softsign"
+
+
+@spec
+class PReLU(Layer):
+    """y = x where x > 0, else weight x, with a learned weight (He et al. 2015).
+
+    Parameters
+    ----------
+    alpha : what the weight starts at
+    per_channel : one for each channel, which is the last axis, instead of one for all
+    """
+
+    alpha: Finite = 0.25
+    per_channel: bool = False
+
+    def lower(self, program: Program, path: str, x: Value) -> Value:
+        from simdl.engine.ops import prelu
+
+        y, slopes = program.value(x.shape), x.shape[-1] if self.per_channel else 1
+        program.op(
+            prelu.forward if self.per_channel else prelu.shared_forward,
+            prelu.backward if self.per_channel else prelu.shared_backward,
+            x,
+            y,
+            weight=program.parameter(path, "weight", (slopes,), self.alpha),
+            kernel=AN_ACTIVATION,
+            channels=x.shape[-1],
+            scratch=2 * slopes,  # sums in float64
+        )
+        return y
+
+
+@spec
+class Softmax(Layer):
+    """y = exp(x) / sum exp(x) over the last axis"""
+
+    def lower(self, program: Program, path: str, x: Value) -> Value:
+        from simdl.engine.ops import softmax
+
+        y, pair = program.value(x.shape), (softmax.forward, softmax.backward)
+        program.op(*pair, x, y, kernel=AN_ACTIVATION, channels=x.shape[-1])
+        return y
 
 
 @spec

@@ -9,6 +9,7 @@ import naive_layers
 import numpy as np
 import torch
 import torch_images
+import torch_norms
 from torch.nn import functional
 
 
@@ -39,6 +40,7 @@ LAYERS = {case.layer[0]: activation(case) for case in cases.ACTIVATIONS} | {
     "Flatten": flatten,
     "Dense": dense,
     **torch_images.LAYERS,
+    **torch_norms.LAYERS,
 }
 
 

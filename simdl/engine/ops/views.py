@@ -1,5 +1,7 @@
 """Cutting an op's arrays out of the flat buffers."""
 
+import numpy as np
+
 from simdl._jit import array_view, njit
 from simdl.kernels.windows import Window
 
@@ -65,3 +67,29 @@ def window(op):
         op.size_h, op.size_w, op.stride_h, op.stride_w,
         op.pad_top, op.pad_left, op.dilation_h, op.dilation_w,
     )  # fmt: skip
+
+
+@njit(inline=True)
+def input_channels(op, run, buffer):
+    """The op's input by channels (rows pixels, channels), values or their gradient."""
+    return array_view(buffer, op.x, run.rows * op.n_in // op.channels, op.channels)
+
+
+@njit(inline=True)
+def output_channels(op, run, buffer):
+    """The output, of the input's shape, by channels (rows pixels, channels), or its gradient."""
+    return array_view(buffer, op.y, run.rows * op.n_in // op.channels, op.channels)
+
+
+@njit(inline=True)
+def weight_vector(op, buffer):
+    """The op's weight as a vector (n_weight,), empty if it has none, in parameters or gradients."""
+    return array_view(buffer, op.weight, op.n_weight)
+
+
+@njit(inline=True)
+def double_sums(scratch, count, columns):
+    """Room at the front of the scratch for `count` rows of float64 sums (count, columns)."""
+    size = count * columns
+    room = array_view(scratch, 0, size * (8 // scratch.itemsize)).view(np.float64)
+    return array_view(room, 0, count, columns)
