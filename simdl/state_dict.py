@@ -56,7 +56,8 @@ def to_torch(net: Network, params: Parameters) -> dict[str, Any]:
     Raises
     ------
     InputError
-        If `params` do not fit the network, or PyTorch is not installed.
+        If `params` do not fit the network, PyTorch is not installed, or a layer makes groups of
+        the elements of a flattened image, which are others there.
     """
     try:
         import torch
@@ -202,4 +203,9 @@ def _walk(layers: tuple[Any, ...], path: str, shape: Shape, seen: Shape, end: Sh
             seen = end if i == last and end is not None else shape
         elif not isinstance(layer, Flatten) and shape != (math.prod(seen),):
             seen = shape
+        elif getattr(layer, "groups", 1) > 1 and 1 < seen[-1] < math.prod(seen):
+            raise InputError(
+                f"layers.{inner}: {type(layer).__name__}: its groups are neighbours in a flattened "
+                "image, which PyTorch flattens in another order: put it before Flatten"
+            )
         yield inner, (layer, before, seen)

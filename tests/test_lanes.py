@@ -108,7 +108,7 @@ def gaps(tmp_path: Path) -> list[str]:
             branches = ", ".join(f"{a}->{b}" for a, b in part["missing_branches"])
             found.append(
                 f"{file}: {percent:.1f} % reached, must be {REACHED}: add rows to the tables of "
-                f"cases: lines {part['missing_lines']}, branches {branches}"
+                f"cases, or its tests to PLAIN: lines {part['missing_lines']}, branches {branches}"
             )
     totals = counted["totals"]
     if totals["covered_branches"] < REACHED / 100 * totals["num_branches"]:
@@ -120,8 +120,9 @@ def gaps(tmp_path: Path) -> list[str]:
 
 def test_kernels_as_plain_python(tmp_path: Path) -> None:
     """They run without the JIT, and the tables' rows reach their branches."""
+    part = ["-k", "not (test_golden and float32)"]  # the kernels' own tests know both precisions
     tests = [plant(tmp_path, jit=False), *(TESTS / file for file in (*FILES, *PLAIN))]
-    done = lane(tmp_path, "plain", *tests, under=counting(tmp_path, KERNELS))
+    done = lane(tmp_path, "plain", *part, *tests, under=counting(tmp_path, KERNELS))
     assert is_green(done), done.stdout + done.stderr
     files = {path.name for path in (TESTS.parent / KERNELS).glob("*.py")}
     made = gaps(tmp_path)

@@ -18,6 +18,9 @@ from simdl.state_dict import to_arrays
 class Normalized(L.Layer):
     """Numbers for each channel, or for each element of a vector, as a normalization has them."""
 
+    def __init__(self, groups: int = 1) -> None:
+        self.groups = groups
+
     def lower(self, program: Any, path: str, x: Any) -> Any:
         for name in ("weight", "bias"):
             program.parameter(path, name, x.shape[-1:])
@@ -117,6 +120,18 @@ def test_what_is_no_network_or_no_parameters_is_refused() -> None:
         simdl.from_torch([], {})  # type: ignore[arg-type]
     with pytest.raises(simdl.InputError, match=r"params: '0\.weight': shape .*must be \(6, 9\)"):
         to_arrays(net, other.init(0))
+
+
+def test_groups_of_a_flattened_image_have_no_counterpart() -> None:
+    before = simdl.Network((2, 3, 4), [Normalized(2), L.Flatten(), L.Dense(6), Normalized(2)])
+    assert len(to_arrays(before, before.init(0))) == 10
+    of_one_channel = simdl.Network((2, 4, 1), [L.Flatten(), Normalized(2)])
+    assert len(to_arrays(of_one_channel, of_one_channel.init(0))) == 4
+    behind = simdl.Network((2, 3, 4), [L.Flatten(), Normalized(2)])
+    with pytest.raises(
+        simdl.InputError, match=r"layers\.1: Normalized: its groups .*before Flatten"
+    ):
+        to_arrays(behind, behind.init(0))
 
 
 def test_without_pytorch_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
