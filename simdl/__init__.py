@@ -14,11 +14,13 @@ if TYPE_CHECKING:
     from simdl._jit import njit
     from simdl.configuration import with_values
     from simdl.data import Data
+    from simdl.fields import effective_receptive_field, receptive_field
     from simdl.functional import Pullback, forward, value_and_grad, vjp
     from simdl.network import Network
     from simdl.parameters import Parameters
     from simdl.probes import Probe
     from simdl.result import Result, load
+    from simdl.state_dict import from_torch, to_torch
     from simdl.sweep import Sweep
     from simdl.training import train
 
@@ -33,9 +35,13 @@ _HOMES = {
     "Pullback": "functional",
     "Result": "result",
     "Sweep": "sweep",
+    "effective_receptive_field": "fields",
     "forward": "functional",
+    "from_torch": "state_dict",
     "load": "result",
     "njit": "_jit",
+    "receptive_field": "fields",
+    "to_torch": "state_dict",
     "train": "training",
     "value_and_grad": "functional",
     "vjp": "functional",
@@ -45,8 +51,8 @@ _MODULES = ("data", "initializers", "layers", "losses", "optimizers", "probes", 
 
 __all__ = [
     "RESULTS_VERSION", "Data", "InputError", "Network", "Parameters", "Probe", "Pullback", "Result",
-    "StorageError", "Sweep", "__version__", "forward", "load", "njit", "train", "value_and_grad",
-    "vjp", "with_values",
+    "StorageError", "Sweep", "__version__", "effective_receptive_field", "forward", "from_torch",
+    "load", "njit", "receptive_field", "to_torch", "train", "value_and_grad", "vjp", "with_values",
 ]  # fmt: skip
 
 

@@ -84,12 +84,15 @@ def draw_orthogonal(n_in, n_out, scale, seed, op):
     return (q if n_in >= n_out else q.T), np.zeros(n_out)
 
 
-def draw_randomized_asymmetric(n_in, n_out, scale, seed, op):
-    """Normal rows (the last is the bias); in each column one entry becomes sqrt(U)."""
+def draw_randomized_asymmetric(n_in, n_out, scale, seed, op, bias=True):
+    """Normal rows (the last is the bias); in each column one entry becomes sqrt(U).
+
+    Where there is no bias it is an entry above the last.
+    """
     whole = scale * normal((n_in + 1) * n_out, seed, WEIGHTS, 0, op).reshape(n_in + 1, n_out)
     picks = uniform(2 * n_out, seed, WEIGHTS, 1, op).reshape(n_out, 2)
     for j, (place, u) in enumerate(picks):
-        whole[int(place * (n_in + 1)), j] = math.sqrt(u)
+        whole[int(place * (n_in + bias)), j] = math.sqrt(u)
     return whole[:-1], whole[-1]
 
 

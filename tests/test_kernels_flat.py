@@ -86,6 +86,14 @@ def test_initializer(case: cases.InitializerCase, shape: tuple[int, int]) -> Non
     assert np.allclose(bias, want_bias, rtol=1e-13, atol=1e-13)
 
 
+def test_randomized_asymmetric_without_bias() -> None:
+    function, scale = initializer("randomized_asymmetric").rule(5, 60)
+    weight = np.zeros((5, 60))
+    function(weight, np.zeros(0), scale, 7, 2)
+    want, _ = naive.draw_randomized_asymmetric(5, 60, scale, 7, 2, bias=False)
+    assert np.allclose(weight, want, rtol=1e-13, atol=1e-13)
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (8, 8), (11, 3)], ids=lambda shape: f"float32-{shape}")
 @pytest.mark.parametrize("case", INITIALIZERS, ids=names(INITIALIZERS))
 def test_single_precision_weights(case: cases.InitializerCase, shape: tuple[int, int]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -127,3 +128,16 @@ print([m for m in ("torch", "numba") if m in sys.modules])
         cwd=Path(__file__).parent.parent,
     )
     assert done.stdout.strip() == "[]"
+
+
+BENCHMARK = Path(__file__).parent.parent / "benchmarks" / "sequence_digits.py"
+
+
+def test_published_accuracies() -> None:
+    """A quarter of the published steps, two seeds: within 4 points. The whole is a benchmark."""
+    whole = runpy.run_path(str(BENCHMARK))
+    data = whole["published_data"]()
+    for name, model in whole["MODELS"].items():
+        assert model.network().n_parameters == model.parameters
+        found = [whole["accuracy"](model, data, 1500, seed) for seed in range(2)]
+        assert np.mean(found) == pytest.approx(model.accuracy, abs=4), name

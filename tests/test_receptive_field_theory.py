@@ -70,6 +70,8 @@ def test_whole_is_cut_to_the_input() -> None:
     assert padded.whole(units=4, length=8) == Field(8, 0, 0)
     assert bare.whole(units=3, length=8) == Field(7, 0, 0)  # the eighth position goes unseen
     assert bare.whole(units=3, length=8).interval(2) == (0, 6)
+    outside = Field().through(Window(1, 9, 3))
+    assert outside.whole(units=1, length=2).size == 0  # it lies in the padding
 
 
 def test_a_sum_sees_what_either_sees() -> None:

@@ -81,11 +81,11 @@ class Field:
         """The field of what joins all `units` (a dense layer, a global mean) of this layer.
 
         From where the first unit's field begins to where the last one's ends, cut to the input's
-        `length`; all that is joined sees the same.
+        `length`; all that is joined sees the same, which is nothing, size 0, in padding alone.
         """
         first = max(self.start, 0)
         last = min(self.interval(units - 1)[1], length - 1)
-        return Field(last - first + 1, 0, -first)
+        return Field(max(last - first + 1, 0), 0, -first)
 
     def joined(self, other: Field) -> Field:
         """The field of the sum of two layers, as a residual connection makes."""

@@ -1,0 +1,111 @@
+"""Parameters taken to PyTorch and back: the module of the same layers gives the same outputs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from cases import DTYPES, build
+from state_cases import NETWORKS, odd_buffers
+from torch import nn
+
+import simdl
+
+
+class Residual(nn.Sequential):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + super().forward(x)
+
+
+class GlobalAvgPool(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.flatten(2).mean(-1)
+
+
+def convolution(kind: Any) -> Any:
+    def make(shape: tuple[int, ...], filters: int, size: Any, **options: Any) -> nn.Module:
+        return kind(shape[-1], filters, size, **options)
+
+    return make
+
+
+MODULES: dict[str, Any] = {
+    "Dense": lambda shape, units, **options: nn.Linear(shape[0], units, **options),
+    "Flatten": lambda shape: nn.Flatten(),
+    "Identity": lambda shape: nn.Identity(),
+    "ReLU": lambda shape: nn.ReLU(),
+    "Tanh": lambda shape: nn.Tanh(),
+    "Conv1D": convolution(nn.Conv1d),
+    "Conv2D": convolution(nn.Conv2d),
+    "MaxPool1D": lambda shape, size: nn.MaxPool1d(size),
+    "MaxPool2D": lambda shape, size: nn.MaxPool2d(size),
+    "AvgPool2D": lambda shape, size: nn.AvgPool2d(size),
+    "GlobalAvgPool": lambda shape: GlobalAvgPool(),
+}  # fmt: skip
+
+
+def sequential(layers: tuple[Any, ...], shape: tuple[int, ...], kind: Any = nn.Sequential) -> Any:
+    """The module of the layers, one for each, written in PyTorch's own words."""
+    modules = []
+    for layer in layers:
+        name, *arguments = layer
+        if name == "Residual":
+            modules.append(sequential(arguments[0], shape, Residual))
+        else:
+            options = arguments.pop() if arguments and isinstance(arguments[-1], dict) else {}
+            modules.append(MODULES[name](shape, *arguments, **options))
+        (made,) = build((layer,))
+        shape = made.output_shape(shape)
+    return kind(*modules)
+
+
+def output(module: nn.Module, x: np.ndarray) -> np.ndarray:
+    with torch.no_grad():
+        return module(
+            torch.tensor(np.moveaxis(x, -1, 1)) if x.ndim > 2 else torch.tensor(x)
+        ).numpy()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", NETWORKS)
+def test_there_and_back(name: str, dtype: str) -> None:
+    shape, layers = NETWORKS[name]
+    net = simdl.Network(shape, build(layers), dtype=dtype)
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(5, *shape)).astype(dtype)
+    params = net.init(0)
+    params.flat[:] = rng.normal(size=params.flat.size)
+    odd_buffers(params, rng)
+    module = sequential(layers, shape).to(getattr(torch, dtype)).eval()
+    bound = 1e-12 if dtype == "float64" else 2e-5
+
+    own = module.state_dict()
+    taken = simdl.from_torch(net, own)
+    want = output(module, x)
+    assert np.linalg.norm(simdl.forward(net, taken, x) - want) <= bound * np.linalg.norm(want)
+    back = simdl.to_torch(net, taken)
+    assert set(back) == set(own)
+    assert all(torch.equal(back[key], own[key]) for key in own)
+
+    module.load_state_dict(simdl.to_torch(net, params), strict=True)
+    got = simdl.forward(net, params, x)
+    assert np.linalg.norm(output(module, x) - got) <= bound * np.linalg.norm(got)
+    again = simdl.from_torch(net, module.state_dict())
+    assert np.array_equal(again.flat, params.flat)
+    assert np.array_equal(again.buffers.flat, params.buffers.flat)
+
+
+def test_tensors_are_copies_of_any_precision_and_place() -> None:
+    shape, layers = NETWORKS["mlp"]
+    net = simdl.Network(shape, build(layers))
+    params = net.init(0)
+    kept = params.flat.copy()
+    state = simdl.to_torch(net, params)
+    for tensor in state.values():
+        tensor.add_(1)
+    assert np.array_equal(params.flat, kept)
+    halves = {name: nn.Parameter(value.to(torch.bfloat16)) for name, value in state.items()}
+    taken = simdl.from_torch(net, halves)
+    assert np.allclose(taken.flat, kept + 1, rtol=2**-8, atol=0)
