@@ -86,7 +86,8 @@ class RMSprop(Optimizer):
     centered : v less the squared average of g: an estimate of the variance (Graves 2013); what
         rounding makes negative counts as 0, where PyTorch's step would be NaN
     maximize : go uphill
-    bias_correction : divide the averages by 1 - alpha^t; not in PyTorch
+    bias_correction : divide v by 1 - alpha^t; not in PyTorch, and not with `centered`, where the
+        corrected variance of the first step's one gradient is 0
     """
 
     lr: NonNegative = 1e-2
@@ -101,6 +102,10 @@ class RMSprop(Optimizer):
     def __post_init__(self) -> None:
         if self.bias_correction and self.alpha >= 1:
             raise InputError(f"RMSprop.alpha: {self.alpha}: must be below 1 to correct the bias")
+        if self.bias_correction and self.centered:
+            raise InputError(
+                "RMSprop.bias_correction: True: not with centered: its first step would be g / eps"
+            )
 
     def rule(self) -> Rule:
         from simdl.kernels.adaptive import rmsprop, rmsprop_centered, rmsprop_momentum

@@ -117,7 +117,8 @@ class ProximalSGD(Optimizer):
     ----------
     lr : learning rate
     l1 : the penalty's factor
-    momentum : 0 for none; as in SGD
+    momentum : 0 for none; a share of the last move, soft threshold included (iPiano: Ochs et al.
+        2014), which at a constant rate and without l1 is SGD's momentum
     """
 
     lr: NonNegative = 1e-3

@@ -161,12 +161,14 @@ def train(
     params : start from these instead; they are copied
     **settings : loss, optimizer (names, tables or instances), batch_size (or "full"), epochs or
         steps, schedule (a learning rate for every step), clip_norm, clip_value, probes, and the
-        penalties `l1`, `l2` and `penalize_biases`: (l2 / 2) |w|^2 joins the gradient before
-        clipping, l1 |w| is a soft threshold by lr l1 behind the optimizer's update, so that
-        weights become exactly 0. Both act on dense and convolution weights only, an optimizer's
-        own weight_decay or l1 on every parameter, as in PyTorch; `penalize_biases` True or False
-        says for all of them whether biases and normalisation parameters count. Losses and probes
-        measure the data's loss, without penalties.
+        penalties `l1`, `l2`, `penalize_biases`: (l2 / 2) |w|^2 joins the gradient before clipping,
+        l1 |w| is a soft threshold by lr l1 behind the optimizer's update, so that weights become
+        exactly 0. Both act on dense and convolution weights only, an optimizer's own weight_decay
+        or l1 on every parameter, as in PyTorch; `penalize_biases` True or False says for all of
+        them whether biases and normalisation parameters count. Losses and probes measure the
+        data's loss, without penalties. Behind momentum or an adaptive rule, whose steps are no
+        multiple of the gradient, the threshold does not weigh as the penalty would:
+        `optimizers.ProximalSGD` rests where the penalized loss does, with momentum too.
 
     Returns
     -------

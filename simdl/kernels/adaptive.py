@@ -89,21 +89,19 @@ def rmsprop_momentum(params, grads, slots, options, lr, t):
 def rmsprop_centered(params, grads, slots, options, lr, t):
     """m = alpha m + (1 - alpha) g;  sqrt(v - m^2) for sqrt(v) in `rmsprop_momentum` (Graves 2013)
 
-    slots = (v, b, m). A difference that rounding makes negative counts as 0, where PyTorch's step
-    would be NaN.
+    slots = (v, b, m); no correction. A difference that rounding makes negative counts as 0, where
+    PyTorch's step would be NaN.
     """
     real = params.dtype.type
     rate, decay = real(options[0] * lr), real(options[0] * options[1])
     alpha, fresh, eps = real(options[2]), real(1.0 - options[2]), real(options[3])
     momentum = real(options[4])
-    scale = real(1.0 / _correction(options[2], t, options[5]))
     square, velocity, mean = slots[0], slots[1], slots[2]
     for i in range(params.size):
         g = grads[i] + decay * params[i]
         square[i] = alpha * square[i] + fresh * (g * g)
         mean[i] = alpha * mean[i] + fresh * g
-        centre = scale * mean[i]
-        variance = scale * square[i] - centre * centre
+        variance = square[i] - mean[i] * mean[i]
         variance = real(0.0) if variance < 0 else variance  # NaN stays
         velocity[i] = momentum * velocity[i] + g / (np.sqrt(variance) + eps)
         params[i] -= rate * velocity[i]

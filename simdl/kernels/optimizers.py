@@ -65,13 +65,19 @@ def proximal_sgd(params, grads, slots, options, lr, t):
 
 @njit
 def proximal_sgd_momentum(params, grads, slots, options, lr, t):
-    """v = momentum v + g;  w = soft(w - lr v, lr l1).  options: (1, l1, momentum); slots[0] = v"""
-    rate, momentum = params.dtype.type(lr), params.dtype.type(options[2])
-    velocity = slots[0]
+    """w = soft(w - lr g + momentum d, lr l1), d how far w moved last  (iPiano: Ochs et al. 2014)
+
+    options: (1, l1, momentum); slots[0] = d. A velocity of gradients, as in `sgd_momentum`, would
+    weigh l1 by 1 - momentum; this rests where the penalized loss does.
+    """
+    real = params.dtype.type
+    rate, momentum, limit = real(lr), real(options[2]), real(lr * options[1])
+    moved = slots[0]
     for i in range(params.size):
-        velocity[i] = momentum * velocity[i] + grads[i]
-        params[i] -= rate * velocity[i]
-    soft_threshold(params, lr * options[1])
+        w = params[i] - rate * grads[i] + momentum * moved[i]
+        w -= limit if w > limit else (-limit if w < -limit else w)
+        moved[i] = w - params[i]
+        params[i] = w
 
 
 @njit
@@ -85,12 +91,13 @@ def lion(params, grads, slots, options, lr, t):
     rate, shrink = real(lr), real(1.0 - lr * options[1])
     beta1, beta2 = real(options[2]), real(options[3])
     fresh1, fresh2 = real(1.0 - options[2]), real(1.0 - options[3])
-    up, down = real(1.0), real(-1.0)
     mean = slots[0]
     for i in range(params.size):
+        params[i] *= shrink
+    for i in range(params.size):  # in one loop, vectors fuse what the loop's last elements do not
         c = beta1 * mean[i] + fresh1 * grads[i]
         mean[i] = beta2 * mean[i] + fresh2 * grads[i]
-        params[i] = shrink * params[i] - rate * (up if c > 0 else (down if c < 0 else c))
+        params[i] -= rate if c > 0 else (-rate if c < 0 else c)
 
 
 @njit
