@@ -199,6 +199,24 @@ def test_penalties_skip_what_is_excluded() -> None:
             np.testing.assert_allclose(view, 0.25 - 0.01 * bool(shrunk), rtol=1e-14)
 
 
+@pytest.mark.parametrize("uphill", [False, True])
+def test_the_l2_penalty_is_weight_decay(uphill: bool) -> None:
+    """Without clipping the two are one thing, uphill as well."""
+    ways = []
+    for settings in ({"l2": 0.2, "penalize_biases": True}, {}):
+        decay = 0.0 if settings else 0.2
+        adam = O.Adam(lr=0.1, weight_decay=decay, maximize=uphill)
+        how, space, _ = prepared(optimizer=adam, **settings)
+        rng, slots = np.random.default_rng(8), np.zeros((2, space.at.params.size))
+        space.at.params[:] = rng.normal(size=space.at.params.size)
+        for step in range(4):
+            space.at.grads[:] = rng.normal(size=space.at.grads.size)
+            updating.penalize(how, space.at)
+            updating.update(how, space.at, slots, step)
+        ways.append(space.at.params)
+    np.testing.assert_allclose(*ways, rtol=1e-12)
+
+
 def test_the_default_is_pytorchs() -> None:
     """An optimizer's own decay acts on all parameters at once, penalties on weights."""
     how, _, net = prepared(l2=0.1)

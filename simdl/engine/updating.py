@@ -6,9 +6,12 @@ from simdl.kernels.penalties import add_decay, soft_threshold
 
 @njit
 def penalize(how, at):
-    """Add the gradient of the l2 penalty to at.grads, for the weights that are penalized."""
-    l2 = how.plan[0].l2
-    if l2 > 0.0:
+    """Add the gradient of the l2 penalty to at.grads, for the weights that are penalized.
+
+    Going uphill (a sign of -1) it is taken away, so that it shrinks there, too.
+    """
+    l2 = how.plan[0].l2 * how.options[0, 0]
+    if l2 != 0.0:
         for k in range(how.penalized.shape[0]):
             start, stop = how.penalized[k, 0], how.penalized[k, 1]
             add_decay(at.grads[start:stop], at.params[start:stop], l2)
