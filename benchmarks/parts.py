@@ -21,12 +21,13 @@ from numba import njit, types
 from ours import Products, Simdl
 from shapes import SHAPES, Task, network, task
 
+from simdl import optimizers
 from simdl._jit import address, call
 from simdl.engine import passes
 from simdl.engine.program import Layout
 from simdl.engine.records import RUN, records
+from simdl.kernels.adaptive import adam
 from simdl.kernels.losses import softmax_cross_entropy
-from simdl.kernels.optimizers import adam
 from simdl.kernels.philox import STREAM_ORDER, permutation
 from simdl.kernels.statistics import all_finite
 
@@ -83,7 +84,7 @@ def order_part(step):
 def prepare(given: Task) -> tuple[Layout, Step]:
     """Return a step's ops and buffers, filled by one forward and backward."""
     net = network(given.widths)
-    program, options = net.program, np.array([0.9, 0.999, 1e-8, 0.0, 1.0])
+    program, options = net.program, np.array(optimizers.Adam().rule()[1])
     layout = program.layout(given.batch)
     flat = net.init(0).flat
     at = layout.tensors(flat, np.zeros_like(flat), np.zeros(0, np.float32))

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pydantic
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from simdl import data as datasets
 from simdl.data import Data, Source
@@ -24,7 +24,7 @@ from simdl.network import Network
 from simdl.optimizers import optimizer as make_optimizer
 from simdl.probes import Probe
 from simdl.result import Result
-from simdl.spec import Count, Positive, Share, describe, from_table
+from simdl.spec import Count, NonNegative, Positive, Share, describe, from_table
 from simdl.training import Training, train_chunk
 from simdl.training import describe as describe_training
 
@@ -88,10 +88,13 @@ class ScheduleSection(_Section):
 
 
 class RegularizationSection(_Section):
-    """Clipping of the gradient."""
+    """Clipping of the gradient, and penalties."""
 
     clip_norm: Positive | None = None
     clip_value: Positive | None = None
+    l1: NonNegative = 0.0
+    l2: NonNegative = 0.0
+    penalize_biases: StrictBool | None = None
 
 
 class ProbesSection(_Section):
@@ -221,8 +224,7 @@ class Configuration:
         rates = self.schedule.values if self.schedule else None
         return describe_training(
             net, loss=t.loss, optimizer=self.optimizer, batch_size=t.batch_size, epochs=t.epochs,
-            steps=t.steps, schedule=rates, clip_norm=self.regularization.clip_norm,
-            clip_value=self.regularization.clip_value, probes=self.probes,
+            steps=t.steps, schedule=rates, probes=self.probes, **self.regularization.model_dump(),
         )  # fmt: skip
 
     def train(self, seeds: Sequence[int], control: np.ndarray | None = None) -> list[Result]:

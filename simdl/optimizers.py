@@ -1,92 +1,23 @@
-"""Optimizers: PyTorch's definitions, defaults and option names; every step is one compiled loop."""
+"""Optimizers: PyTorch's definitions, defaults and option names; every step is one compiled loop.
+
+`maximize` goes uphill; `weight_decay` shrinks every parameter unless a training excludes some.
+"""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from simdl.adaptive import Adadelta, Adagrad, Adam, Adamax, AdamW, NAdam, RAdam, RMSprop
 from simdl.errors import InputError
-from simdl.parameters import Parameters, as_parameters
-from simdl.spec import Finite, NonNegative, Share, from_table, spec
+from simdl.spec import Finite, NonNegative, Positive, Share, from_table, spec
+from simdl.updates import Optimizer, State
 
-
-@dataclass(frozen=True)
-class State:
-    """An optimizer's memory: `slots` (k, p) in the parameters' layout, `t` steps taken."""
-
-    slots: np.ndarray
-    t: int = 0
-
-
-class Optimizer:
-    """A rule that turns gradients into new parameters."""
-
-    lr: float
-
-    def rule(self) -> tuple[Any, list[float], int]:
-        """Return the compiled update, its options and how many slots it needs."""
-        raise TypeError(f"{type(self).__name__} must define rule")
-
-    def init(self, params: Parameters) -> State:
-        """Return the state before the first step."""
-        return State(np.zeros((self.rule()[2], params.flat.size), params.flat.dtype))
-
-    def update(
-        self, params: Parameters, grads: Parameters, state: State, lr: float | None = None
-    ) -> tuple[Parameters, State]:
-        """Return parameters and state after one step; the arguments stay as they are.
-
-        Parameters
-        ----------
-        params, grads : mappings with the same keys, as `Network.init` and `value_and_grad` give
-        state : what `init` or the last `update` returned
-        lr : learning rate of this step; default the optimizer's
-
-        Raises
-        ------
-        InputError
-            If the gradient or the state is not one of these parameters and this optimizer.
-        """
-        params, grads = as_parameters(params, "params"), as_parameters(grads, "grads")
-        if grads.flat.shape != params.flat.shape or grads.flat.dtype != params.flat.dtype:
-            raise InputError(
-                f"grads: {grads.flat.size} of {grads.flat.dtype}: must match the parameters, "
-                f"{params.flat.size} of {params.flat.dtype}"
-            )
-        function, options, count = self.rule()
-        _check_state(state, (count, params.flat.size), params.flat.dtype, type(self).__name__)
-        new, slots = params.copy(), state.slots.copy(order="C")
-        rate = _checked_rate(self.lr if lr is None else lr)
-        function(new.flat, grads.flat, slots, np.array(options, float), rate, state.t + 1)
-        return new, State(slots, state.t + 1)
-
-
-def _check_state(state: Any, shape: tuple[int, int], dtype: Any, name: str) -> None:
-    """Raise InputError unless `state` is what the compiled update indexes without looking."""
-    if not isinstance(state, State):
-        raise InputError(f"state: {type(state).__name__}: must be what {name}.init returns")
-    slots, t = state.slots, state.t
-    if not isinstance(slots, np.ndarray) or slots.shape != shape or slots.dtype != dtype:
-        given = (
-            f"{slots.shape} of {slots.dtype}"
-            if isinstance(slots, np.ndarray)
-            else type(slots).__name__
-        )
-        raise InputError(f"state.slots: {given}: must be {shape} of {dtype}, as {name}.init gives")
-    if isinstance(t, bool) or not isinstance(t, int | np.integer) or t < 0:
-        raise InputError(f"state.t: {t!r}: must be a whole number of steps, 0 or more")
-
-
-def _checked_rate(lr: Any) -> float:
-    number = isinstance(lr, int | float | np.number) and not isinstance(
-        lr, bool | np.complexfloating
-    )
-    if not number or not 0 <= lr < math.inf:
-        raise InputError(f"lr: {lr!r}: must be a finite number, 0 or more")
-    return float(lr)
+__all__ = [
+    "KINDS", "SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "Lion", "NAdam", "Optimizer",
+    "ProximalSGD", "RAdam", "RMSprop", "Rprop", "State", "optimizer", "rates",
+]  # fmt: skip
 
 
 @spec
@@ -98,8 +29,9 @@ class SGD(Optimizer):
     lr : learning rate
     momentum : 0 for none; no factor 1 - momentum
     dampening : share of the gradient withheld, from the second step on
-    nesterov : look ahead (Sutskever et al. 2013); needs momentum and no dampening
     weight_decay : L2 penalty, added to the gradient
+    nesterov : look ahead (Sutskever et al. 2013); needs momentum and no dampening
+    maximize : go uphill
     """
 
     lr: NonNegative = 1e-3
@@ -107,6 +39,7 @@ class SGD(Optimizer):
     dampening: Finite = 0.0
     weight_decay: NonNegative = 0.0
     nesterov: bool = False
+    maximize: bool = False
 
     def __post_init__(self) -> None:
         if self.nesterov and (self.momentum == 0 or self.dampening != 0):
@@ -115,39 +48,98 @@ class SGD(Optimizer):
     def rule(self) -> tuple[Any, list[float], int]:
         from simdl.kernels.optimizers import sgd, sgd_momentum, sgd_nesterov
 
-        options = [self.weight_decay, self.momentum, self.dampening]
+        options = [-1.0 if self.maximize else 1.0, self.weight_decay, self.momentum, self.dampening]
         if self.nesterov:
             return sgd_nesterov, options, 1
         return (sgd_momentum, options, 1) if self.momentum > 0 else (sgd, options, 0)
 
 
 @spec
-class Adam(Optimizer):
-    """w -= lr m^ / (sqrt(v^) + eps) (Kingma and Ba 2015).
+class Rprop(Optimizer):
+    """Each parameter has its own step, lengthened while the gradient keeps its sign.
+
+    The form without weight-backtracking (Igel and Huesken 2000); meant for full batches.
+
+    Parameters
+    ----------
+    lr : the length of every step at first; a schedule's later rates do nothing, as in PyTorch
+    etas : factors where the sign turns and where it stays
+    step_sizes : shortest and longest step
+    maximize : go uphill
+    """
+
+    lr: NonNegative = 1e-2
+    etas: tuple[Positive, Positive] = (0.5, 1.2)
+    step_sizes: tuple[NonNegative, NonNegative] = (1e-6, 50.0)
+    maximize: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.etas[0] < 1 < self.etas[1]:
+            raise InputError(f"Rprop.etas: {self.etas}: must be one below and one above 1")
+        if self.step_sizes[0] > self.step_sizes[1]:
+            raise InputError(f"Rprop.step_sizes: {self.step_sizes}: the shortest must come first")
+
+    def rule(self) -> tuple[Any, list[float], int]:
+        from simdl.kernels.optimizers import rprop
+
+        return rprop, [-1.0 if self.maximize else 1.0, 0.0, *self.etas, *self.step_sizes], 2
+
+
+@spec
+class Lion(Optimizer):
+    """w -= lr (sign(beta1 m + (1 - beta1) g) + weight_decay w)  (Chen et al. 2023, algorithm 2).
+
+    Parameters
+    ----------
+    lr : learning rate; smaller than Adam's, since every step is that long
+    betas : decay of the average inside the sign, and of m itself
+    weight_decay : decoupled
+    """
+
+    lr: NonNegative = 1e-4
+    betas: tuple[Share, Share] = (0.9, 0.99)
+    weight_decay: NonNegative = 0.0
+
+    def rule(self) -> tuple[Any, list[float], int]:
+        from simdl.kernels.optimizers import lion
+
+        return lion, [1.0, self.weight_decay, *self.betas], 1
+
+
+@spec
+class ProximalSGD(Optimizer):
+    """A step of SGD, then the soft threshold by lr l1: the proximal gradient method for l1 |w|.
+
+    Weights become exactly 0 (ISTA: Daubechies et al. 2004). Like weight decay, `l1` acts on every
+    parameter unless a training excludes some.
 
     Parameters
     ----------
     lr : learning rate
-    betas : decay of the averages of g and of g^2
-    eps : added outside the root
-    weight_decay : L2 penalty, added to the gradient
-    bias_correction : divide the averages by 1 - beta^t
+    l1 : the penalty's factor
+    momentum : 0 for none; a share of the last move, soft threshold included (iPiano: Ochs et al.
+        2014), which at a constant rate and without l1 is SGD's momentum
     """
 
     lr: NonNegative = 1e-3
-    betas: tuple[Share, Share] = (0.9, 0.999)
-    eps: NonNegative = 1e-8
-    weight_decay: NonNegative = 0.0
-    bias_correction: bool = True
+    l1: NonNegative = 0.0
+    momentum: NonNegative = 0.0
 
     def rule(self) -> tuple[Any, list[float], int]:
-        from simdl.kernels.optimizers import adam
+        from simdl.kernels.optimizers import proximal_sgd, proximal_sgd_momentum
 
-        options = [*self.betas, self.eps, self.weight_decay, float(self.bias_correction)]
-        return adam, options, 2
+        if self.momentum > 0:
+            return proximal_sgd_momentum, [1.0, self.l1, self.momentum], 1
+        return proximal_sgd, [1.0, self.l1], 0
 
 
-KINDS: dict[str, type[Optimizer]] = {"SGD": SGD, "Adam": Adam}
+KINDS: dict[str, type[Optimizer]] = {
+    kind.__name__: kind
+    for kind in (
+        SGD, Adagrad, Adadelta, RMSprop, Adam, AdamW, Adamax, NAdam, RAdam, Rprop, Lion,
+        ProximalSGD,
+    )
+}  # fmt: skip
 
 
 def optimizer(choice: Any, key: str = "optimizer") -> Optimizer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -82,6 +83,8 @@ def plan_of(training: Training, parts: Any) -> tuple[Any, Any]:
     p.probe_every, p.evaluate_every = interval(True), interval(False)
     p.evaluate_end = any(not probe.layered for probe in training.probes)
     p.clip_norm, p.clip_value = training.clip_norm, training.clip_value
+    p.l1, p.l2 = training.l1, training.l2
+    groups, penalized = _groups(training)
 
     looks = training.looks()
     table = r.records(r.PROBE, len(looks))
@@ -90,8 +93,10 @@ def plan_of(training: Training, parts: Any) -> tuple[Any, Any]:
         record["address"], record["op"] = address(probe.compiled[0], signature), op
     how = state.How(
         plan, layout.ops, evaluation.ops, table,
-        rates(training.schedule, training.optimizer.lr, steps), np.array(options, float),
+        rates(training.schedule, training.optimizer.lr, steps), np.array([options] * 2, float),
+        groups, penalized,
     )  # fmt: skip
+    how.options[1, 1] = 0  # what shrinks the weights
     params, grads = (r.aligned(net.n_parameters, dtype) for _ in range(2))
     buffers = np.zeros(program.n_buffers, dtype)
     width = parts.train.t.shape[2]
@@ -106,6 +111,22 @@ def plan_of(training: Training, parts: Any) -> tuple[Any, Any]:
         np.zeros(samples, np.int64),
     )
     return how, space
+
+
+def _groups(training: Training) -> tuple[np.ndarray, np.ndarray]:
+    """Return which parameters shrink in the optimizer (g, 3), and which are penalized (w, 2).
+
+    Weights are those of dense and convolution layers; everything between is biases and the like.
+    """
+    weights, size = training.net.program.weights(), training.net.n_parameters
+    whole = [(0, size)]
+    penalized = whole if training.penalize_biases else weights
+    if training.penalize_biases is not False:
+        return np.array([(0, size, 0)]), np.array(penalized).reshape(-1, 2)
+    ends = np.unique([0, *np.ravel(weights).astype(int), size])
+    starts = {start for start, _ in weights}
+    pieces = [(a, b, 0 if a in starts else 1) for a, b in itertools.pairwise(ends)]
+    return np.array(pieces).reshape(-1, 3), np.array(penalized).reshape(-1, 2)
 
 
 def room_for(training: Training, how: Any, count: int) -> Any:

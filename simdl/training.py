@@ -37,6 +37,9 @@ class Training:
     epochs, steps : how long; exactly one of them
     schedule : None, or a learning rate for every step
     clip_norm, clip_value : 0 for none
+    l1, l2 : factors of the penalties l1 |w| and (l2 / 2) |w|^2, 0 for none
+    penalize_biases : whether penalties and weight decay act on more than dense and convolution
+        weights; None: the optimizer's own do, l1 and l2 do not
     """
 
     net: Network
@@ -49,6 +52,9 @@ class Training:
     clip_norm: float = 0.0
     clip_value: float = 0.0
     probes: tuple[Probe, ...] = ()
+    l1: float = 0.0
+    l2: float = 0.0
+    penalize_biases: bool | None = None
 
     def looks(self) -> list[tuple[Probe, int]]:
         """Which probe looks at which op, in the order of the recorded columns."""
@@ -83,6 +89,9 @@ def describe(
     clip_norm: float | None = None,
     clip_value: float | None = None,
     probes: Any = None,
+    l1: float = 0.0,
+    l2: float = 0.0,
+    penalize_biases: bool | None = None,
 ) -> Training:
     """Check the arguments of `train` and return them as a `Training`; all problems at once."""
     problems = Problems()
@@ -101,6 +110,11 @@ def describe(
     for key, limit in (("clip_norm", clip_norm), ("clip_value", clip_value)):
         if limit is not None and (isinstance(limit, bool) or not _is_between(0, limit, math.inf)):
             problems.append(f"{key}: {limit!r}: must be a number above 0, or None")
+    for key, factor in (("l1", l1), ("l2", l2)):
+        if isinstance(factor, bool) or not (factor == 0 or _is_between(0, factor, math.inf)):
+            problems.append(f"{key}: {factor!r}: must be a number, 0 or more")
+    if not (penalize_biases is None or isinstance(penalize_biases, bool)):
+        problems.append(f"penalize_biases: {penalize_biases!r}: must be True, False or None")
     chosen_loss = problems.tried(make_loss, loss)
     chosen_optimizer = problems.tried(make_optimizer, optimizer)
     chosen_probes = problems.tried(make_probes, probes)
@@ -110,7 +124,8 @@ def describe(
     epochs, steps = (None if length is None else int(length) for length in (epochs, steps))
     return Training(
         net, chosen_loss, chosen_optimizer, batch, epochs, steps, fixed,
-        float(clip_norm or 0), float(clip_value or 0), chosen_probes,
+        float(clip_norm or 0), float(clip_value or 0), chosen_probes, float(l1), float(l2),
+        penalize_biases,
     )  # fmt: skip
 
 
@@ -145,7 +160,15 @@ def train(
     seed : draws initial weights and the order of the samples
     params : start from these instead; they are copied
     **settings : loss, optimizer (names, tables or instances), batch_size (or "full"), epochs or
-        steps, schedule (a learning rate for every step), clip_norm, clip_value, probes
+        steps, schedule (a learning rate for every step), clip_norm, clip_value, probes, and the
+        penalties `l1`, `l2`, `penalize_biases`: (l2 / 2) |w|^2 joins the gradient before clipping,
+        l1 |w| is a soft threshold by lr l1 behind the optimizer's update, so that weights become
+        exactly 0. Both act on dense and convolution weights only, an optimizer's own weight_decay
+        or l1 on every parameter, as in PyTorch; `penalize_biases` True or False says for all of
+        them whether biases and normalisation parameters count. Losses and probes measure the
+        data's loss, without penalties. Behind momentum or an adaptive rule, whose steps are no
+        multiple of the gradient, the threshold does not weigh as the penalty would:
+        `optimizers.ProximalSGD` rests where the penalized loss does, with momentum too.
 
     Returns
     -------

@@ -1,6 +1,6 @@
 """One table a kind: its rows drive naive references, gradient checks, PyTorch and NaN tests alike.
 
-A new activation, loss, optimizer or initializer is one row here. Networks are written as plain
+A new activation, loss or initializer is one row here. Networks are written as plain
 tuples, ``("Dense", 8)``, ``("Dense", 8, {"bias": False})`` or ``("Residual", (...))``, so that the
 naive reference and PyTorch read the same description as :func:`build` does.
 """
@@ -16,7 +16,7 @@ import numpy as np
 
 import simdl
 from simdl import layers as L
-from simdl import losses, optimizers
+from simdl import losses
 
 DTYPES = ("float32", "float64")
 SHAPES = ((1, 1), (1, 7), (5, 1), (33, 10))  # (samples, width), a single one of each included
@@ -92,40 +92,6 @@ LOSSES = (
         "binary_cross_entropy", "binary_cross_entropy", "binary_cross_entropy", False,
         "binary_cross_entropy_with_logits", shares=True,
     ),
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class OptimizerCase:
-    """`options` bear PyTorch's names; `torch` False where PyTorch has no such option."""
-
-    name: str
-    kind: str
-    options: Mapping[str, Any]
-    torch: bool = True
-
-    def spec(self) -> optimizers.Optimizer:
-        return optimizers.optimizer({"name": self.kind, **self.options})
-
-
-OPTIMIZERS = (
-    OptimizerCase("sgd", "SGD", {"lr": 0.05}),
-    OptimizerCase("sgd_decay", "SGD", {"lr": 0.05, "weight_decay": 0.02}),
-    OptimizerCase("momentum", "SGD", {"lr": 0.02, "momentum": 0.9}),
-    OptimizerCase("dampening", "SGD", {"lr": 0.02, "momentum": 0.9, "dampening": 0.3}),
-    OptimizerCase("nesterov", "SGD", {"lr": 0.02, "momentum": 0.9, "nesterov": True}),
-    OptimizerCase(
-        "nesterov_decay", "SGD",
-        {"lr": 0.02, "momentum": 0.8, "nesterov": True, "weight_decay": 0.02},
-    ),
-    OptimizerCase(
-        "momentum_all", "SGD",
-        {"lr": 0.02, "momentum": 0.7, "dampening": 0.1, "weight_decay": 0.01},
-    ),
-    OptimizerCase("adam", "Adam", {"lr": 0.01}),
-    OptimizerCase("adam_betas", "Adam", {"lr": 0.01, "betas": (0.8, 0.95), "eps": 1e-3}),
-    OptimizerCase("adam_decay", "Adam", {"lr": 0.01, "weight_decay": 0.02}),
-    OptimizerCase("adam_raw", "Adam", {"lr": 0.01, "bias_correction": False}, torch=False),
 )  # fmt: skip
 
 

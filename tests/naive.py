@@ -187,35 +187,6 @@ def count_correct(y, labels, threshold=0.0):
     return int((sound & (said == labels)).sum())
 
 
-# --- optimizers: f(w, gradients (steps, p), lr, options...) -> parameters after each step ---------
-
-
-def sgd(w, gradients, lr, momentum=0.0, dampening=0.0, weight_decay=0.0, nesterov=False):
-    """PyTorch's: the first step takes the whole gradient into the velocity."""
-    v, path = None, []
-    for g in gradients:
-        g = g + weight_decay * w
-        v = g if v is None else momentum * v + (1 - dampening) * g
-        w = w - lr * (g + momentum * v if nesterov else v if momentum else g)
-        path.append(w)
-    return np.array(path)
-
-
-def adam(w, gradients, lr, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, bias_correction=True):
-    """Kingma and Ba 2015, algorithm 1; eps outside the root."""
-    m, v, path = np.zeros_like(w), np.zeros_like(w), []
-    for t, g in enumerate(gradients, start=1):
-        g = g + weight_decay * w
-        m = betas[0] * m + (1 - betas[0]) * g
-        v = betas[1] * v + (1 - betas[1]) * g**2
-        mean = m / (1 - betas[0] ** t) if bias_correction else m
-        square = v / (1 - betas[1] ** t) if bias_correction else v
-        w = w - lr * mean / (np.sqrt(square) + eps)
-        path.append(w)
-    return np.array(path)
-
-
-OPTIMIZERS = {"SGD": sgd, "Adam": adam}
 LOSSES = {
     "softmax_cross_entropy": softmax_cross_entropy,
     "binary_cross_entropy": binary_cross_entropy,

@@ -77,7 +77,7 @@ class SGD:
 
     momentum: float = 0.0
     nesterov: bool = False
-    decay: float = 0.0
+    decay: Any = 0.0  # one number, or one a parameter
     velocity: np.ndarray | None = None
 
     def step(self, w: np.ndarray, g: np.ndarray, lr: float) -> np.ndarray:
@@ -115,6 +115,12 @@ def clip(g: np.ndarray, norm: float, value: float) -> np.ndarray:
     return np.clip(g, -value, value) if value else g
 
 
+def penalized_places(shapes: list[tuple[int, ...]], biases: bool) -> np.ndarray:
+    """1 for each number of a weight matrix, 0 for others unless `biases`: (p,)."""
+    sizes = [int(np.prod(shape)) for shape in shapes]
+    return np.repeat([float(biases or len(shape) > 1) for shape in shapes], sizes)
+
+
 @dataclass
 class Run:
     """What was done: parameters at the end, and what was measured before each step."""
@@ -129,7 +135,7 @@ class Run:
 def train(
     layers: list, shapes: list[tuple[int, ...]], start: np.ndarray, x: np.ndarray, t: np.ndarray,
     orders: list[np.ndarray], loss: Any, optimizer: Any, batch: int, steps: int, rates: np.ndarray,
-    norm: float = 0.0, value: float = 0.0,
+    norm: float = 0.0, value: float = 0.0, l1: float = 0.0, l2: float = 0.0, biases: bool = False,
 ) -> Run:  # fmt: skip
     """Train for `steps` steps.
 
@@ -138,6 +144,7 @@ def train(
     shapes : of the parameters, in the order in which they lie in `start` (p,)
     orders : a permutation of the samples for every epoch
     rates : a learning rate for every step
+    l1, l2 : penalties on weights, and on biases where `biases` says so
     """
 
     def split(flat: np.ndarray) -> list[np.ndarray]:
@@ -147,6 +154,7 @@ def train(
 
     batches = [order[i : i + batch] for order in orders for i in range(0, len(x), batch)]
     w = start.copy()
+    penalized = penalized_places(shapes, biases)
     run = Run(w)
 
     def measure() -> None:
@@ -163,8 +171,9 @@ def train(
         run.gradient_rms.append([float(np.sqrt((g**2).mean())) for g in grads[::2]])
         per_sample = [len(rows) * d for d in at_dense]  # the loss is a mean
         run.preactivation_gradient_rms.append([float(np.sqrt((d**2).mean())) for d in per_sample])
-        g = clip(np.concatenate([g.ravel() for g in grads]), norm, value)
-        w = optimizer.step(w, g, rate)
+        g = np.concatenate([g.ravel() for g in grads]) + l2 * penalized * w
+        w = optimizer.step(w, clip(g, norm, value), rate)
+        w = np.sign(w) * np.maximum(abs(w) - rate * l1 * penalized, 0)
     measure()
     run.params = w
     return run

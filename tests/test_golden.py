@@ -8,9 +8,11 @@ from pathlib import Path
 
 import cases
 import naive
+import naive_optimizers
 import numpy as np
 import pytest
-from cases import ACTIVATIONS, DTYPES, LOSSES, NETWORKS, OPTIMIZERS, names
+from cases import ACTIVATIONS, DTYPES, LOSSES, NETWORKS, names
+from optimizer_cases import OPTIMIZERS, OptimizerCase
 
 import simdl
 from simdl.kernels.activations import PAIRS
@@ -94,21 +96,23 @@ def test_network(case: cases.NetworkCase, dtype: str) -> None:
 
 
 @pytest.mark.parametrize("case", OPTIMIZERS, ids=names(OPTIMIZERS))
-def test_optimizer(case: cases.OptimizerCase) -> None:
-    """200 steps through the public `update`; every tenth is compared."""
+def test_optimizer(case: OptimizerCase) -> None:
+    """200 steps through the public `update`; every fiftieth is compared."""
     stored = golden("optimizers")
     w, gradients = stored["in.w"], stored["in.gradients"]
     assert len(gradients) == 200
+    rates = case.rates(200)
     if case.torch:
         want = stored[f"out.{case.name}"]
     else:
-        want = naive.OPTIMIZERS[case.kind](w, gradients, **case.options)[9::10]
+        settings = {**case.options, "lr": rates}
+        want = naive_optimizers.OPTIMIZERS[case.kind](w, gradients, **settings)[49::50]
     net = simdl.Network((w.size - 1,), cases.build((("Dense", 1),)), dtype="float64")
     params, optimizer = net.wrap(w.copy()), case.spec()
     state, path = optimizer.init(params), []
-    for gradient in gradients:
-        params, state = optimizer.update(params, net.wrap(gradient), state)
+    for gradient, lr in zip(gradients, rates, strict=True):
+        params, state = optimizer.update(params, net.wrap(gradient), state, lr=float(lr))
         path.append(params.flat)
     assert state.t == 200 and np.array_equal(w, stored["in.w"])
-    for got, right in zip(path[9::10], want, strict=True):
+    for got, right in zip(path[49::50], want, strict=True):
         assert apart(got, right) < 1e-12

@@ -58,10 +58,12 @@ def both(seed: int = 3, batch: int = 5, **settings: object) -> tuple[simdl.Resul
         plain_optimizer, size, steps,
         np.full(steps, result.training.optimizer.lr) if rates is None else np.asarray(rates),
         settings.get("clip_norm", 0.0), settings.get("clip_value", 0.0),
+        settings.get("l1", 0.0), settings.get("l2", 0.0), settings.get("penalize_biases", False),
     )  # fmt: skip
     return result, run
 
 
+WEIGHTS = naive.penalized_places([view.shape for view in net().init(0).values()], False)
 CASES: dict[str, dict] = {
     "SGD": {"optimizer": O.SGD(lr=0.3), "plain": naive.SGD(), "epochs": 4},
     "momentum and decay": {
@@ -84,6 +86,26 @@ CASES: dict[str, dict] = {
     "clipped by both": {
         "optimizer": O.Adam(lr=0.02), "plain": naive.Adam(), "steps": 17,
         "clip_norm": 0.5, "clip_value": 0.05,
+    },
+    "l2 before clipping": {
+        "optimizer": O.SGD(lr=0.3), "plain": naive.SGD(), "steps": 17, "clip_norm": 0.2, "l2": 0.3,
+    },
+    "l1": {
+        "optimizer": O.SGD(lr=0.1, momentum=0.9), "plain": naive.SGD(momentum=0.9), "steps": 17,
+        "l1": 0.3, "schedule": np.linspace(0.1, 0.02, 17),
+    },
+    "l1 and l2 on everything": {
+        "optimizer": O.Adam(lr=0.02), "plain": naive.Adam(), "steps": 17, "l1": 0.05, "l2": 0.1,
+        "penalize_biases": True,
+    },
+    "decay of weights only": {
+        "optimizer": O.SGD(lr=0.1, momentum=0.9, weight_decay=0.2),
+        "plain": naive.SGD(momentum=0.9, decay=0.2 * WEIGHTS), "steps": 17,
+        "penalize_biases": False,
+    },
+    "decay of everything with penalties on weights": {
+        "optimizer": O.SGD(lr=0.1, weight_decay=0.2), "plain": naive.SGD(decay=0.2), "steps": 17,
+        "l1": 0.05, "l2": 0.1,
     },
     "schedule": {
         "optimizer": O.SGD(lr=9.0), "plain": naive.SGD(), "steps": 12,
@@ -129,6 +151,15 @@ def test_clipping_changes_something() -> None:
     free = both(optimizer=O.SGD(lr=0.3), plain=naive.SGD(), steps=17)[0].params.flat
     for name in ("clipped by norm", "clipped by value"):
         assert np.abs(both(**CASES[name])[0].params.flat - free).max() > 1e-3
+
+
+def test_penalties_change_something() -> None:
+    free = both(optimizer=O.SGD(lr=0.1, weight_decay=0.2), plain=naive.SGD(decay=0.2), steps=17)
+    for name in ("decay of weights only", "decay of everything with penalties on weights"):
+        assert np.abs(both(**CASES[name])[0].params.flat - free[0].params.flat).max() > 1e-3
+    result = both(**CASES["l1"])[0]
+    assert (result.params.flat[WEIGHTS == 1] == 0).any()
+    assert (result.params.flat[WEIGHTS == 0] != 0).all()
 
 
 def test_start_from_given_parameters() -> None:
@@ -221,21 +252,23 @@ def allocations() -> None:
         _nrt_python.memsys_disable_stats()
 
 
+@pytest.mark.parametrize("optimizer", O.KINDS)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.usefixtures("allocations")
-def test_a_step_allocates_nothing(dtype: str) -> None:
+def test_a_step_allocates_nothing(dtype: str, optimizer: str) -> None:
     names = ("gradient_rms", "preactivation_std", "zero_share")
     probes = ["loss", "accuracy", *(simdl.Probe(name, 3) for name in names)]
 
     def count(steps: int) -> int:
         before = rtsys.get_allocation_stats().alloc
         simdl.train(
-            net(dtype), three_parts(), batch_size=5, steps=steps, clip_norm=1.0, probes=probes
-        )
+            net(dtype), three_parts(), batch_size=5, steps=steps, clip_norm=1.0, probes=probes,
+            optimizer=optimizer, l1=1e-4, l2=1e-4, penalize_biases=False,
+        )  # fmt: skip
         return rtsys.get_allocation_stats().alloc - before
 
     count(10)  # compiles
-    assert count(1000) == count(10) > 0
+    assert count(300) == count(10) > 0
 
 
 @pytest.mark.usefixtures("allocations")

@@ -90,7 +90,7 @@ SETTINGS: dict[str, tuple[Action, list[str]]] = {
         lambda: train(loss={"name": "softmax_cross_entropy", "label_smoothing": 2}),
         ["loss.label_smoothing", "2", "less than 1"],
     ),
-    "unknown optimizer": (lambda: train(optimizer="Adma"), ["optimizer", "'Adma'", "'Adam'"]),
+    "unknown optimizer": (lambda: train(optimizer="Adm"), ["optimizer", "'Adm'", "'Adam'"]),
     "optimizer as a class": (lambda: train(optimizer=O.SGD), ["optimizer", "SGD", "an instance"]),
     "unknown key of the optimizer": (
         lambda: train(optimizer={"name": "Adam", "learning_rate": 1}),
@@ -104,6 +104,32 @@ SETTINGS: dict[str, tuple[Action, list[str]]] = {
     "beta of 1": (lambda: O.Adam(betas=(0.9, 1.0)), ["Adam.betas.1", "1.0", "less than 1"]),
     "nesterov without momentum": (
         lambda: O.SGD(nesterov=True), ["SGD.nesterov", "momentum above 0"],
+    ),
+    "rho above 1": (lambda: O.Adadelta(rho=1.5), ["Adadelta.rho", "1.5", "equal to 1"]),
+    "eps below 0": (lambda: O.NAdam(eps=-1e-8), ["NAdam.eps", "-1e-08", "equal to 0"]),
+    "etas on one side of 1": (
+        lambda: train(optimizer={"name": "Rprop", "etas": [0.5, 0.9]}),
+        ["optimizer.etas", "(0.5, 0.9)", "one above 1"],
+    ),
+    "steps of Rprop the wrong way round": (
+        lambda: O.Rprop(step_sizes=(50, 1e-6)), ["Rprop.step_sizes", "shortest must come first"],
+    ),
+    "corrected and centered": (
+        lambda: O.RMSprop(centered=True, bias_correction=True),
+        ["RMSprop.bias_correction", "centered", "g / eps"],
+    ),
+    "corrected without forgetting": (
+        lambda: O.RMSprop(alpha=1, bias_correction=True), ["RMSprop.alpha", "1.0", "below 1"],
+    ),
+    "an option of another optimizer": (
+        lambda: train(optimizer={"name": "AdamW", "momentum": 0.9}),
+        ["optimizer.momentum", "unknown key", "amsgrad"],
+    ),
+    "negative penalty": (lambda: train(l1=-0.1), ["l1", "-0.1", "0 or more"]),
+    "penalty as text": (lambda: train(l2="small"), ["l2", "'small'", "a number"]),
+    "penalty without end": (lambda: train(l2=np.inf), ["l2", "inf", "a number"]),
+    "penalize_biases as text": (
+        lambda: train(penalize_biases="no"), ["penalize_biases", "'no'", "True, False or None"],
     ),
     "batch of 0": (lambda: train(batch_size=0), ["batch_size", "0", "above 0 or 'full'"]),
     "batch as text": (lambda: train(batch_size="all"), ["batch_size", "'all'", "'full'"]),

@@ -6,7 +6,7 @@ Nothing is allocated inside a step. Python watches through the control block.
 import numpy as np
 
 from simdl import _jit
-from simdl._jit import call, call_value, njit
+from simdl._jit import call_value, njit
 from simdl.engine.divergence import diagnose
 from simdl.engine.evaluation import evaluate_parts
 from simdl.engine.ops.views import matrix
@@ -22,6 +22,7 @@ from simdl.engine.state import (
     STEP,
     STEPS_DONE,
 )
+from simdl.engine.updating import penalize, update
 from simdl.kernels.philox import STREAM_ORDER, permutation
 from simdl.kernels.statistics import all_finite, sum_of_squares
 
@@ -98,8 +99,9 @@ def train_one(how, space, parts, trials, s, records, control):
         if not (np.isfinite(loss) and all_finite(at.arena[plan.first :]) and all_finite(at.grads)):
             diagnose(ops, run, at, step, loss, report)
             break
+        penalize(how, at)
         clip(at.grads, plan.clip_norm, plan.clip_value)
-        call(plan.update, at.params, at.grads, slots, how.options, how.rates[step], step + 1)
+        update(how, at, slots, step)
         report[STEPS_DONE] = step + 1
     if report[STATUS] == COMPLETED and not all_finite(at.params):
         diagnose(ops, run, at, plan.steps, loss, report)

@@ -260,6 +260,11 @@ class Program:
             useful = useful or "weight" in entry or "bias" in entry
         return Layout(rows, ops, tuple(offsets), size, self._scratch)
 
+    def weights(self) -> list[tuple[int, int]]:
+        """Where the weights of dense and convolution layers lie: start and stop of each."""
+        drawn = [entry for entry in self._ops if "fans" in entry]
+        return [(entry["weight"], entry["weight"] + entry["n_weight"]) for entry in drawn]
+
     def draws(self, initializer: Any) -> Any:
         """Return the table by which compiled code draws the initial weights.
 

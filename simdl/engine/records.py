@@ -87,7 +87,10 @@ PLAN = np.dtype(
             "evaluate_end",
         )
     ]
-    + [(name, np.float64) for name in ("loss_option", "threshold", "clip_norm", "clip_value")],
+    + [
+        (name, np.float64)
+        for name in ("loss_option", "threshold", "clip_norm", "clip_value", "l1", "l2")
+    ],
     align=True,
 )
 

@@ -25,5 +25,7 @@ Records = namedtuple("Records", "probed evaluated report")
 # order (n,)
 Space = namedtuple("Space", "run at eval_at losses eval_losses targets eval_targets order")
 
-# how: one PLAN record, ops for training and for evaluation, probes, rates (steps,), options (m,)
-How = namedtuple("How", "plan ops eval_ops probes rates options")
+# how: one PLAN record, ops for training and for evaluation, probes, rates (steps,), the optimizer's
+# options (2, m), the second row for parameters that are not to shrink; groups (g, 3): start, stop
+# and row of options; penalized (w, 2): start and stop of what the l1 and l2 penalties act on
+How = namedtuple("How", "plan ops eval_ops probes rates options groups penalized")

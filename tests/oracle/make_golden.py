@@ -18,13 +18,14 @@ from typing import Any
 import cases
 import layer_cases
 import numpy as np
+import optimizer_cases
 import torch
 import torch_layers
 import torch_side
 
 COMMAND = "PYTHONPATH=tests .venv-oracle/bin/python tests/oracle/make_golden.py"
 FOLDER = Path(__file__).resolve().parent.parent / "golden"
-STEPS, KEPT = 200, 10  # optimizer steps; every tenth is kept
+STEPS, KEPT = 200, 50  # optimizer steps; every fiftieth is kept
 Arrays = dict[str, np.ndarray]
 
 
@@ -90,14 +91,16 @@ def network_answers(inputs: Arrays) -> Arrays:
 
 
 def optimizer_inputs(rng: np.random.Generator) -> Arrays:
-    sizes = np.geomspace(1e-4, 10, 10)  # parameters whose gradients differ in size
-    return {"w": rng.normal(size=10), "gradients": sizes * rng.normal(size=(STEPS, 10))}
+    sizes = np.geomspace(1e-4, 10, 6)  # parameters whose gradients differ in size
+    return {"w": rng.normal(size=6), "gradients": sizes * rng.normal(size=(STEPS, 6))}
 
 
 def optimizer_answers(inputs: Arrays) -> Arrays:
     return {
-        case.name: torch_side.optimizer(case.kind, case.options, **inputs)[KEPT - 1 :: KEPT]
-        for case in cases.OPTIMIZERS
+        case.name: torch_side.optimizer(case.kind, case.options, **inputs, rates=case.rates(STEPS))[
+            KEPT - 1 :: KEPT
+        ]
+        for case in optimizer_cases.OPTIMIZERS
         if case.torch
     }
 

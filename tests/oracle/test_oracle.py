@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import inspect
 import itertools
 import json
 from pathlib import Path
@@ -122,27 +124,72 @@ def test_layer(case: LayerCase, dtype: str, training: bool) -> None:
 # --- random optimizers, initial weights -----------------------------------------------------------
 
 
+def _power(low: float, high: float) -> Any:
+    return lambda rng: float(10 ** rng.uniform(low, high))
+
+
+def _within(low: float, high: float) -> Any:
+    return lambda rng: float(rng.uniform(low, high))
+
+
+def _or_none(draw: Any) -> Any:
+    return lambda rng: draw(rng) if rng.integers(2) else 0.0
+
+
+def _either(rng: np.random.Generator) -> bool:
+    return bool(rng.integers(2))
+
+
+DRAWS: dict[str, Any] = {  # each option of every optimizer; a new one must be here
+    "lr": _power(-4, -1),
+    "weight_decay": _or_none(_power(-4, -1)),
+    "momentum": _or_none(_within(0.1, 0.95)),
+    "dampening": _within(0, 0.9),
+    "betas": lambda rng: tuple(rng.uniform(0, 0.999, 2).tolist()),
+    "eps": _power(-10, -2),
+    "lr_decay": _within(0, 0.1),
+    "initial_accumulator_value": _or_none(_within(0, 1)),
+    "rho": _within(0, 1),
+    "alpha": _within(0.3, 0.999),
+    "momentum_decay": _power(-4, -1),
+    "etas": lambda rng: (float(rng.uniform(0.1, 0.9)), float(rng.uniform(1.05, 2))),
+    "step_sizes": lambda rng: (float(10 ** rng.uniform(-8, -3)), float(10 ** rng.uniform(-1, 2))),
+    **dict.fromkeys(
+        ("nesterov", "maximize", "amsgrad", "centered", "decoupled_weight_decay"), _either
+    ),
+}
+THEIRS = [kind for kind in optimizers.KINDS if hasattr(torch.optim, kind)]
+
+
 @pytest.mark.parametrize("seed", range(20))
-@pytest.mark.parametrize("kind", ["SGD", "Adam"])
+@pytest.mark.parametrize("kind", THEIRS)
 def test_random_optimizer(kind: str, seed: int) -> None:
     rng = np.random.default_rng(seed)
-    options: dict[str, Any] = {"lr": 10 ** rng.uniform(-4, -1)}
-    options["weight_decay"] = float(rng.choice([0.0, 10 ** rng.uniform(-4, -1)]))
-    if kind == "Adam":
-        options |= {"betas": tuple(rng.uniform(0, 0.999, 2)), "eps": 10 ** rng.uniform(-10, -2)}
-    else:
-        options["momentum"] = float(rng.choice([0.0, rng.uniform(0.1, 0.95)]))
-        options["nesterov"] = bool(rng.integers(2)) and options["momentum"] > 0
-        options["dampening"] = 0.0 if options["nesterov"] else float(rng.uniform(0, 0.9))
+    names = {field.name for field in dataclasses.fields(optimizers.KINDS[kind])}
+    options = {name: DRAWS[name](rng) for name in sorted(names - {"bias_correction"})}
+    if options.get("nesterov"):
+        options |= {"momentum": max(options["momentum"], 0.1), "dampening": 0.0}
     w, gradients = rng.normal(size=14), rng.normal(size=(60, 14))
-    want = torch_side.optimizer(kind, options, w, gradients)
+    rates = options["lr"] * rng.uniform(0, 2, 60) if seed % 2 else np.full(60, options["lr"])
+    want = torch_side.optimizer(kind, options, w, gradients, rates)
     net = simdl.Network((13,), cases.build((("Dense", 1),)), dtype="float64")
     chosen = optimizers.optimizer({"name": kind, **options})
     params = net.wrap(w)
     state = chosen.init(params)
-    for gradient, right in zip(gradients, want, strict=True):
-        params, state = chosen.update(params, net.wrap(gradient), state)
-        assert apart(params.flat, right) < 1e-12
+    for gradient, lr, right in zip(gradients, rates, want, strict=True):
+        params, state = chosen.update(params, net.wrap(gradient), state, lr=lr)
+        assert apart(params.flat, right) < 1e-11
+
+
+def test_our_defaults_are_pytorchs() -> None:
+    assert len(THEIRS) == 10
+    for kind in THEIRS:
+        theirs = inspect.signature(getattr(torch.optim, kind)).parameters
+        for field in dataclasses.fields(optimizers.KINDS[kind]):
+            if field.name != "bias_correction":
+                assert field.default == theirs[field.name].default, (kind, field.name)
+        numbers = set(theirs) - {"params", "foreach", "fused", "capturable", "differentiable"}
+        assert numbers <= {field.name for field in dataclasses.fields(optimizers.KINDS[kind])}
 
 
 @pytest.mark.parametrize("shape", [(40, 300), (300, 40)], ids=str)

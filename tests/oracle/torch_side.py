@@ -65,14 +65,23 @@ def network(
 
 
 def optimizer(
-    kind: str, options: Mapping[str, Any], w: np.ndarray, gradients: np.ndarray
+    kind: str, options: Mapping[str, Any], w: np.ndarray, gradients: np.ndarray, rates: np.ndarray
 ) -> np.ndarray:
-    """Return the parameters after each step, from `w` (p,) along gradients (steps, p)."""
-    leaf = _leaf(w)
-    steps = getattr(torch.optim, kind)([leaf], **options)
-    path = []
-    for gradient in gradients:
-        leaf.grad = torch.tensor(gradient)
-        steps.step()
-        path.append(leaf.detach().numpy().copy())
+    """Return the parameters after each step, from `w` (p,) along gradients (steps, p).
+
+    `rates` (steps,) holds each step's learning rate. PyTorch keeps some scalars (NAdam's product
+    of momenta) in its default precision, whatever the parameters': here it is theirs.
+    """
+    usual = torch.get_default_dtype()
+    torch.set_default_dtype(getattr(torch, w.dtype.name))
+    try:
+        leaf, path = _leaf(w), []
+        steps = getattr(torch.optim, kind)([leaf], **options)
+        for gradient, lr in zip(gradients, rates, strict=True):
+            steps.param_groups[0]["lr"] = float(lr)
+            leaf.grad = torch.tensor(gradient)
+            steps.step()
+            path.append(leaf.detach().numpy().copy())
+    finally:
+        torch.set_default_dtype(usual)
     return np.array(path)
