@@ -23,6 +23,8 @@ from simdl.network import Network
 from simdl.optimizers import optimizer as make_optimizer
 from simdl.probes import Probe
 from simdl.result import Result
+from simdl.schedules import Schedule
+from simdl.schedules import schedule as make_schedule
 from simdl.spec import Count, Positive, describe, from_table
 from simdl.training import Training, train_chunk
 from simdl.training import describe as describe_training
@@ -78,12 +80,6 @@ class TrainingSection(_Section):
     steps: Count | None = None
 
 
-class ScheduleSection(_Section):
-    """A learning rate for every step."""
-
-    values: tuple[float, ...]
-
-
 class RegularizationSection(_Section):
     """Clipping of the gradient."""
 
@@ -102,11 +98,10 @@ _SECTIONS: dict[str, type[_Section]] = {
     "data": DataSection,
     "network": NetworkSection,
     "training": TrainingSection,
-    "schedule": ScheduleSection,
     "regularization": RegularizationSection,
     "probes": ProbesSection,
 }
-_PLAIN = ("name", "dtype", "optimizer")
+_PLAIN = ("name", "dtype", "optimizer", "schedule")
 _ACTIVATIONS = {kind.lower(): kind for kind in KINDS} | {"leaky_relu": "LeakyReLU"}
 
 
@@ -120,7 +115,7 @@ class Configuration:
     network: NetworkSection
     training: TrainingSection
     optimizer: Any
-    schedule: ScheduleSection | None
+    schedule: Schedule
     regularization: RegularizationSection
     probes: tuple[Probe, ...]
     table: Mapping[str, Any]
@@ -147,6 +142,7 @@ class Configuration:
         if isinstance(chosen, Mapping):
             chosen = {"name": "Adam"} | dict(chosen)
         optimizer = problems.tried(make_optimizer, chosen)
+        schedule = problems.tried(make_schedule, table.get("schedule"))
         if made["training"] is not None:
             problems.tried(make_loss, made["training"].loss, "training.loss")
         network = made["network"]
@@ -160,7 +156,7 @@ class Configuration:
         problems.report()
         name = str(table.get("name", "training"))
         return cls(
-            name, dtype, made["data"], network, made["training"], optimizer, made["schedule"],
+            name, dtype, made["data"], network, made["training"], optimizer, schedule,
             made["regularization"], probes, copy.deepcopy(dict(table)),
         )  # fmt: skip
 
@@ -174,7 +170,7 @@ class Configuration:
             "network": self.network.model_dump(mode="json"),
             "training": self.training.model_dump(mode="json"),
             "optimizer": to_tables(self.optimizer),
-            "schedule": self.schedule.model_dump(mode="json") if self.schedule else None,
+            "schedule": to_tables(self.schedule),
             "regularization": self.regularization.model_dump(mode="json"),
             "probes": [to_tables(probe) for probe in self.probes],
         }
@@ -214,10 +210,9 @@ class Configuration:
             given = layers_from_tables(section.layers)
             net = Network(data.input_shape, given, section.init, self.dtype)
         t = self.training
-        rates = self.schedule.values if self.schedule else None
         return describe_training(
             net, loss=t.loss, optimizer=self.optimizer, batch_size=t.batch_size, epochs=t.epochs,
-            steps=t.steps, schedule=rates, clip_norm=self.regularization.clip_norm,
+            steps=t.steps, schedule=self.schedule, clip_norm=self.regularization.clip_norm,
             clip_value=self.regularization.clip_value, probes=self.probes,
         )  # fmt: skip
 
@@ -291,7 +286,7 @@ def _probes(section: ProbesSection) -> tuple[Probe, ...]:
 def _section(kind: type[_Section], table: Mapping[str, Any], key: str, problems: list[str]) -> Any:
     given = table.get(key)
     if given is None:
-        return None if key == "schedule" else kind()
+        return kind()
     if not isinstance(given, Mapping):
         problems.append(f"{key}: {given!r}: must be a table")
         return None

@@ -153,25 +153,3 @@ KINDS: dict[str, type[Optimizer]] = {"SGD": SGD, "Adam": Adam}
 def optimizer(choice: Any, key: str = "optimizer") -> Optimizer:
     """Return the optimizer for a name, a table (``{name = "Adam", lr = 1e-3}``) or itself."""
     return from_table(KINDS, choice, key)
-
-
-def rates(schedule: Any, lr: float, steps: int) -> np.ndarray:
-    """Return the learning rate of every step (steps,): `lr`, or a given array of a rate a step.
-
-    Raises
-    ------
-    InputError
-        If the array is shorter than the training, or holds a rate that is negative or not finite.
-    """
-    if schedule is None:
-        return np.full(steps, lr)
-    given = np.asarray(schedule, float)
-    if given.ndim != 1 or given.size < steps:
-        raise InputError(
-            f"schedule: shape {given.shape}: must hold a rate for each of {steps} steps"
-        )
-    if not (np.isfinite(given).all() and (given >= 0).all()):
-        raise InputError(
-            "schedule: holds a negative rate, inf or NaN: must be at least 0 and finite"
-        )
-    return given[:steps].copy()

@@ -10,7 +10,6 @@ import numpy as np
 
 from simdl.data import Data
 from simdl.errors import InputError
-from simdl.optimizers import rates
 
 if TYPE_CHECKING:
     from simdl.training import Training
@@ -90,7 +89,7 @@ def plan_of(training: Training, parts: Any) -> tuple[Any, Any]:
         record["address"], record["op"] = address(probe.compiled[0], signature), op
     how = state.How(
         plan, layout.ops, evaluation.ops, table,
-        rates(training.schedule, training.optimizer.lr, steps), np.array(options, float),
+        training.schedule.rates(training.optimizer.lr, steps, an_epoch), np.array(options, float),
     )  # fmt: skip
     params, grads = (r.aligned(net.n_parameters, dtype) for _ in range(2))
     buffers = np.zeros(program.n_buffers, dtype)

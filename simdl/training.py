@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import math
-import reprlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +24,8 @@ from simdl.preparation import parts_of, plan_of, room_for
 from simdl.probes import Probe
 from simdl.probes import probes as make_probes
 from simdl.result import Result
+from simdl.schedules import Constant, Schedule
+from simdl.schedules import schedule as make_schedule
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Training:
     ----------
     batch_size : samples a step, or "full"; the last short batch of an epoch is used
     epochs, steps : how long; exactly one of them
-    schedule : None, or a learning rate for every step
+    schedule : what the learning rate becomes, step by step
     clip_norm, clip_value : 0 for none
     """
 
@@ -45,7 +46,7 @@ class Training:
     batch_size: int | str = 32
     epochs: int | None = None
     steps: int | None = None
-    schedule: tuple[float, ...] | None = None
+    schedule: Schedule = Constant()
     clip_norm: float = 0.0
     clip_value: float = 0.0
     probes: tuple[Probe, ...] = ()
@@ -104,33 +105,18 @@ def describe(
     chosen_loss = problems.tried(make_loss, loss)
     chosen_optimizer = problems.tried(make_optimizer, optimizer)
     chosen_probes = problems.tried(make_probes, probes)
-    fixed = problems.tried(_rates, schedule)
+    chosen_schedule = problems.tried(make_schedule, schedule)
     problems.report()
     batch = batch_size if isinstance(batch_size, str) else int(batch_size)
     epochs, steps = (None if length is None else int(length) for length in (epochs, steps))
     return Training(
-        net, chosen_loss, chosen_optimizer, batch, epochs, steps, fixed,
+        net, chosen_loss, chosen_optimizer, batch, epochs, steps, chosen_schedule,
         float(clip_norm or 0), float(clip_value or 0), chosen_probes,
     )  # fmt: skip
 
 
 def _is_between(low: float, value: Any, high: float) -> bool:
     return isinstance(value, int | float | np.number) and bool(low < value < high)
-
-
-def _rates(schedule: Any) -> tuple[float, ...] | None:
-    """Return the schedule as numbers; how many there must be is seen once the data are known."""
-    if schedule is None:
-        return None
-    try:
-        given = np.asarray(schedule, float)
-    except (TypeError, ValueError):
-        given = np.zeros(())
-    if given.ndim != 1:
-        raise InputError(
-            f"schedule: {reprlib.repr(schedule)}: must be numbers in one row, a rate for every step"
-        )
-    return tuple(given.tolist())
 
 
 def train(
@@ -145,7 +131,8 @@ def train(
     seed : draws initial weights and the order of the samples
     params : start from these instead; they are copied
     **settings : loss, optimizer (names, tables or instances), batch_size (or "full"), epochs or
-        steps, schedule (a learning rate for every step), clip_norm, clip_value, probes
+        steps, schedule (a name, a table, an instance, or a rate for every step), clip_norm,
+        clip_value, probes
 
     Returns
     -------
