@@ -26,6 +26,8 @@ from simdl.result import Result
 from simdl.schedules import Schedule
 from simdl.schedules import schedule as make_schedule
 from simdl.spec import Count, Positive, describe, from_table
+from simdl.stopping import Stop
+from simdl.stopping import stop as make_stop
 from simdl.training import Training, train_chunk
 from simdl.training import describe as describe_training
 
@@ -101,7 +103,7 @@ _SECTIONS: dict[str, type[_Section]] = {
     "regularization": RegularizationSection,
     "probes": ProbesSection,
 }
-_PLAIN = ("name", "dtype", "optimizer", "schedule")
+_PLAIN = ("name", "dtype", "optimizer", "schedule", "stop")
 _ACTIVATIONS = {kind.lower(): kind for kind in KINDS} | {"leaky_relu": "LeakyReLU"}
 
 
@@ -119,6 +121,7 @@ class Configuration:
     regularization: RegularizationSection
     probes: tuple[Probe, ...]
     table: Mapping[str, Any]
+    stop: Stop | None = None
 
     @classmethod
     def parse(cls, table: Mapping[str, Any]) -> Configuration:
@@ -143,6 +146,7 @@ class Configuration:
             chosen = {"name": "Adam"} | dict(chosen)
         optimizer = problems.tried(make_optimizer, chosen)
         schedule = problems.tried(make_schedule, table.get("schedule"))
+        stop = problems.tried(make_stop, table.get("stop"))
         if made["training"] is not None:
             problems.tried(make_loss, made["training"].loss, "training.loss")
         network = made["network"]
@@ -157,7 +161,7 @@ class Configuration:
         name = str(table.get("name", "training"))
         return cls(
             name, dtype, made["data"], network, made["training"], optimizer, schedule,
-            made["regularization"], probes, copy.deepcopy(dict(table)),
+            made["regularization"], probes, copy.deepcopy(dict(table)), stop,
         )  # fmt: skip
 
     def tables(self) -> dict[str, Any]:
@@ -173,6 +177,7 @@ class Configuration:
             "schedule": to_tables(self.schedule),
             "regularization": self.regularization.model_dump(mode="json"),
             "probes": [to_tables(probe) for probe in self.probes],
+            "stop": to_tables(self.stop),
         }
 
     def source(self, seed: int) -> Source:
@@ -214,6 +219,7 @@ class Configuration:
             net, loss=t.loss, optimizer=self.optimizer, batch_size=t.batch_size, epochs=t.epochs,
             steps=t.steps, schedule=self.schedule, clip_norm=self.regularization.clip_norm,
             clip_value=self.regularization.clip_value, probes=self.probes,
+            stop=self.stop,
         )  # fmt: skip
 
     def train(self, seeds: Sequence[int], control: np.ndarray | None = None) -> list[Result]:

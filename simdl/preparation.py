@@ -10,6 +10,7 @@ import numpy as np
 
 from simdl.data import Data
 from simdl.errors import InputError
+from simdl.stopping import place, steps_between
 
 if TYPE_CHECKING:
     from simdl.training import Training
@@ -43,7 +44,26 @@ def parts_of(training: Training, data: Sequence[Data]) -> Any:
                 f"data: samples of shape {item.input_shape}: must be {net.input_shape}, "
                 "the network's input_shape"
             )
-    return Parts(part("train"), part("validation"), part("test"))
+    parts = Parts(part("train"), part("validation"), part("test"))
+    training.check(data[0])
+    return parts
+
+
+def _judging(training: Training, plan: Any, an_epoch: int) -> np.ndarray:
+    """Enter the stop rule into the plan; return its options."""
+    from simdl._jit import address
+    from simdl.engine.records import stop_signature
+
+    stop = training.stop
+    if stop is None:
+        return np.zeros(0)
+    plan.judge_every = steps_between(stop, an_epoch)
+    rule, options = stop.rule(an_epoch / plan.judge_every)
+    plan.stop = address(rule, stop_signature())
+    plan.judge_train, plan.judge_validation = (p in stop.parts for p in ("train", "validation"))
+    plan.watched_part, plan.watched_kind = place(stop.watched)
+    plan.keep_best = stop.keep == "best"
+    return np.array(options, float)
 
 
 def plan_of(training: Training, parts: Any) -> tuple[Any, Any]:
@@ -90,6 +110,7 @@ def plan_of(training: Training, parts: Any) -> tuple[Any, Any]:
     how = state.How(
         plan, layout.ops, evaluation.ops, table,
         training.schedule.rates(training.optimizer.lr, steps, an_epoch), np.array(options, float),
+        _judging(training, p, an_epoch),
     )  # fmt: skip
     params, grads = (r.aligned(net.n_parameters, dtype) for _ in range(2))
     buffers = np.zeros(program.n_buffers, dtype)
@@ -118,4 +139,7 @@ def room_for(training: Training, how: Any, count: int) -> Any:
 
     probed = np.full((count, rows(plan.probe_every), how.probes.size), np.nan)
     evaluated = np.full((count, rows(plan.evaluate_every) + 1, 3, 2), np.nan)
-    return Records(probed, evaluated, np.zeros((count, REPORT_SIZE), np.int64))
+    report = np.zeros((count, REPORT_SIZE), np.int64)
+    judgements = int(plan.steps) // int(plan.judge_every) if plan.judge_every else 0
+    judged = np.full((count, judgements, 3, 2), np.nan)
+    return Records(probed, evaluated, report, judged, np.full((count, 3, 2), np.nan))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,8 @@ from simdl.probes import probes as make_probes
 from simdl.result import Result
 from simdl.schedules import Constant, Schedule
 from simdl.schedules import schedule as make_schedule
+from simdl.stopping import Stop, check_data
+from simdl.stopping import stop as make_stop
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class Training:
     epochs, steps : how long; exactly one of them
     schedule : what the learning rate becomes, step by step
     clip_norm, clip_value : 0 for none
+    stop : None, or the rule that may end it early
     """
 
     net: Network
@@ -46,10 +49,11 @@ class Training:
     batch_size: int | str = 32
     epochs: int | None = None
     steps: int | None = None
-    schedule: Schedule = Constant()
+    schedule: Schedule = field(default_factory=Constant)
     clip_norm: float = 0.0
     clip_value: float = 0.0
     probes: tuple[Probe, ...] = ()
+    stop: Stop | None = None
 
     def looks(self) -> list[tuple[Probe, int]]:
         """Which probe looks at which op, in the order of the recorded columns."""
@@ -71,6 +75,13 @@ class Training:
         an_epoch = math.ceil(samples / batch)
         return batch, an_epoch, self.steps or an_epoch * (self.epochs or 0)
 
+    def check(self, data: Data) -> None:
+        """Raise InputError unless batch size, schedule and stop rule fit the data."""
+        _, an_epoch, steps = self.length(len(data.train[0]))
+        self.schedule.rates(self.optimizer.lr, steps, an_epoch)
+        if self.stop is not None:
+            check_data(self.stop, data.validation is not None, data.n_classes is not None)
+
 
 def describe(
     net: Network,
@@ -84,6 +95,7 @@ def describe(
     clip_norm: float | None = None,
     clip_value: float | None = None,
     probes: Any = None,
+    stop: Any = None,
 ) -> Training:
     """Check the arguments of `train` and return them as a `Training`; all problems at once."""
     problems = Problems()
@@ -106,12 +118,13 @@ def describe(
     chosen_optimizer = problems.tried(make_optimizer, optimizer)
     chosen_probes = problems.tried(make_probes, probes)
     chosen_schedule = problems.tried(make_schedule, schedule)
+    chosen_stop = problems.tried(make_stop, stop)
     problems.report()
     batch = batch_size if isinstance(batch_size, str) else int(batch_size)
     epochs, steps = (None if length is None else int(length) for length in (epochs, steps))
     return Training(
         net, chosen_loss, chosen_optimizer, batch, epochs, steps, chosen_schedule,
-        float(clip_norm or 0), float(clip_value or 0), chosen_probes,
+        float(clip_norm or 0), float(clip_value or 0), chosen_probes, chosen_stop,
     )  # fmt: skip
 
 
@@ -132,12 +145,12 @@ def train(
     params : start from these instead; they are copied
     **settings : loss, optimizer (names, tables or instances), batch_size (or "full"), epochs or
         steps, schedule (a name, a table, an instance, or a rate for every step), clip_norm,
-        clip_value, probes
+        clip_value, probes, stop (a rule of early stopping: a name, a table or an instance)
 
     Returns
     -------
     Result
-        With `history`, `params`, `status` ("completed" or "diverged"), `reason`.
+        With `history`, `params`, `status` ("completed", "stopped_early" or "diverged"), `reason`.
 
     Raises
     ------
@@ -221,7 +234,7 @@ def train_chunk(
     with single_thread():
         run() if watched else interruptible(run, control, watch)
     if data[0].n_classes is None:  # targets that are no classes have no accuracy
-        records.evaluated[..., 1] = np.nan
+        records.evaluated[..., 1] = records.judged[..., 1] = records.returned[..., 1] = np.nan
     return [
         Result.of(
             training,

@@ -7,8 +7,9 @@ CANCEL, SEED_INDEX, STEP = 0, 1, 2
 
 # what a trial reports: one row of `report`
 STATUS, STEPS_DONE, CAUSE, WHERE, AT_STEP, PROBED, EVALUATED = 0, 1, 2, 3, 4, 5, 6
-REPORT_SIZE = 7
-RUNNING, COMPLETED, DIVERGED, CANCELLED = 0, 1, 2, 3
+JUDGED, BEST, VERDICT = 7, 8, 9  # how often, which of them was the best (or -1), what the rule said
+REPORT_SIZE = 10
+RUNNING, COMPLETED, DIVERGED, CANCELLED, STOPPED = 0, 1, 2, 3, 4
 ACTIVATIONS, LOSS, GRADIENT, PARAMETERS = 1, 2, 3, 4
 
 Part = namedtuple("Part", "x t")  # (d, n, inputs), (d, n, targets); d = 1 where seeds share it
@@ -18,12 +19,14 @@ Parts = namedtuple("Parts", "train validation test")
 Trials = namedtuple("Trials", "seeds params buffers slots")
 
 # what is measured: probed (s, records, probes), evaluated (s, records, 3 parts, loss and accuracy),
-# report (s, REPORT_SIZE)
-Records = namedtuple("Records", "probed evaluated report")
+# report (s, REPORT_SIZE), judged (s, judgements, 3, 2), what the parameters that are returned
+# reach: returned (s, 3, 2)
+Records = namedtuple("Records", "probed evaluated report judged returned")
 
 # scratch: one RUN record, tensors for training and for evaluation, a batch's losses and targets,
 # order (n,)
 Space = namedtuple("Space", "run at eval_at losses eval_losses targets eval_targets order")
 
 # how: one PLAN record, ops for training and for evaluation, probes, rates (steps,), options (m,)
-How = namedtuple("How", "plan ops eval_ops probes rates options")
+# of the optimizer, and of the stop rule
+How = namedtuple("How", "plan ops eval_ops probes rates options stopping")
