@@ -130,7 +130,7 @@ def plan_of(training: Training, parts: Any) -> tuple[Any, Any]:
 
 def room_for(training: Training, how: Any, count: int) -> Any:
     """Return NaN-filled room for what will be measured."""
-    from simdl.engine.state import REPORT_SIZE, Records
+    from simdl.engine.state import BEST, REPORT_SIZE, Records
 
     plan = how.plan[0]
 
@@ -140,6 +140,7 @@ def room_for(training: Training, how: Any, count: int) -> Any:
     probed = np.full((count, rows(plan.probe_every), how.probes.size), np.nan)
     evaluated = np.full((count, rows(plan.evaluate_every) + 1, 3, 2), np.nan)
     report = np.zeros((count, REPORT_SIZE), np.int64)
+    report[:, BEST] = -1
     judgements = int(plan.steps) // int(plan.judge_every) if plan.judge_every else 0
     judged = np.full((count, judgements, 3, 2), np.nan)
     return Records(probed, evaluated, report, judged, np.full((count, 3, 2), np.nan))

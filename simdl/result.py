@@ -112,7 +112,7 @@ class Result:
     @property
     def metrics(self) -> dict[str, float]:
         """Loss and accuracy of each part, such as "test_accuracy", of the returned parameters."""
-        if not len(self._evaluated):
+        if self.status == "cancelled":
             return {}
         last, found = self._returned, {}
         for index, kind in ((0, "loss"), (1, "accuracy")):

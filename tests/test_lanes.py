@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).resolve().parent
-FILES = ("test_kernels.py", "test_kernels_flat.py")
+FILES = ("test_kernels.py", "test_kernels_flat.py", "test_stopping_rules.py")
 LANES = {"plain": "NUMBA_DISABLE_JIT", "checked": "NUMBA_BOUNDSCHECK"}
 
 PLANTED = """

@@ -13,7 +13,6 @@ from simdl.engine.judgement import finish, is_due, judge
 from simdl.engine.ops.views import matrix
 from simdl.engine.passes import backward, batch_loss, draw, forward
 from simdl.engine.state import (
-    BEST,
     CANCEL,
     CANCELLED,
     COMPLETED,
@@ -69,7 +68,7 @@ def train_one(how, space, parts, trials, s, records, control):
     run.seed = seed
     probed = evaluated = epoch = 0
     start = n  # the first step draws an order
-    report[STATUS], report[BEST] = COMPLETED, -1
+    report[STATUS] = COMPLETED
     for step in range(plan.steps):
         control[STEP] = step
         if control[CANCEL] != 0:
