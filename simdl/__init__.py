@@ -47,7 +47,10 @@ _HOMES = {
     "vjp": "functional",
     "with_values": "configuration",
 }
-_MODULES = ("data", "initializers", "layers", "losses", "optimizers", "probes", "theory")
+_MODULES = (
+    "data", "initializers", "layers", "losses", "optimizers", "probes", "schedules", "stopping",
+    "theory",
+)  # fmt: skip
 
 __all__ = [
     "RESULTS_VERSION", "Data", "InputError", "Network", "Parameters", "Probe", "Pullback", "Result",

@@ -24,7 +24,11 @@ from simdl.network import Network
 from simdl.optimizers import optimizer as make_optimizer
 from simdl.probes import Probe
 from simdl.result import Result
+from simdl.schedules import Schedule
+from simdl.schedules import schedule as make_schedule
 from simdl.spec import Count, NonNegative, Positive, Share, describe, from_table
+from simdl.stopping import Stop
+from simdl.stopping import stop as make_stop
 from simdl.training import Training, train_chunk
 from simdl.training import describe as describe_training
 
@@ -81,12 +85,6 @@ class TrainingSection(_Section):
     steps: Count | None = None
 
 
-class ScheduleSection(_Section):
-    """A learning rate for every step."""
-
-    values: tuple[float, ...]
-
-
 class RegularizationSection(_Section):
     """Clipping of the gradient, and penalties."""
 
@@ -108,11 +106,10 @@ _SECTIONS: dict[str, type[_Section]] = {
     "data": DataSection,
     "network": NetworkSection,
     "training": TrainingSection,
-    "schedule": ScheduleSection,
     "regularization": RegularizationSection,
     "probes": ProbesSection,
 }
-_PLAIN = ("name", "dtype", "optimizer")
+_PLAIN = ("name", "dtype", "optimizer", "schedule", "stop")
 _ACTIVATIONS = {kind.lower(): kind for kind in KINDS} | {"leaky_relu": "LeakyReLU"}
 
 
@@ -126,10 +123,11 @@ class Configuration:
     network: NetworkSection
     training: TrainingSection
     optimizer: Any
-    schedule: ScheduleSection | None
+    schedule: Schedule
     regularization: RegularizationSection
     probes: tuple[Probe, ...]
     table: Mapping[str, Any]
+    stop: Stop | None = None
 
     @classmethod
     def parse(cls, table: Mapping[str, Any]) -> Configuration:
@@ -153,6 +151,8 @@ class Configuration:
         if isinstance(chosen, Mapping):
             chosen = {"name": "Adam"} | dict(chosen)
         optimizer = problems.tried(make_optimizer, chosen)
+        schedule = problems.tried(make_schedule, table.get("schedule"))
+        stop = problems.tried(make_stop, table.get("stop"))
         if made["training"] is not None:
             problems.tried(make_loss, made["training"].loss, "training.loss")
         network = made["network"]
@@ -167,8 +167,8 @@ class Configuration:
         problems.report()
         name = str(table.get("name", "training"))
         return cls(
-            name, dtype, made["data"], network, made["training"], optimizer, made["schedule"],
-            made["regularization"], probes, copy.deepcopy(dict(table)),
+            name, dtype, made["data"], network, made["training"], optimizer, schedule,
+            made["regularization"], probes, copy.deepcopy(dict(table)), stop,
         )  # fmt: skip
 
     def tables(self) -> dict[str, Any]:
@@ -181,9 +181,10 @@ class Configuration:
             "network": self.network.model_dump(mode="json"),
             "training": self.training.model_dump(mode="json"),
             "optimizer": to_tables(self.optimizer),
-            "schedule": self.schedule.model_dump(mode="json") if self.schedule else None,
+            "schedule": to_tables(self.schedule),
             "regularization": self.regularization.model_dump(mode="json"),
             "probes": [to_tables(probe) for probe in self.probes],
+            "stop": to_tables(self.stop),
         }
 
     def source(self, seed: int) -> Source:
@@ -221,10 +222,10 @@ class Configuration:
             given = layers_from_tables(section.layers)
             net = Network(data.input_shape, given, section.init, self.dtype)
         t = self.training
-        rates = self.schedule.values if self.schedule else None
         return describe_training(
             net, loss=t.loss, optimizer=self.optimizer, batch_size=t.batch_size, epochs=t.epochs,
-            steps=t.steps, schedule=rates, probes=self.probes, **self.regularization.model_dump(),
+            steps=t.steps, schedule=self.schedule, probes=self.probes, stop=self.stop,
+            **self.regularization.model_dump(),
         )  # fmt: skip
 
     def train(self, seeds: Sequence[int], control: np.ndarray | None = None) -> list[Result]:
@@ -303,7 +304,7 @@ def _probes(section: ProbesSection) -> tuple[Probe, ...]:
 def _section(kind: type[_Section], table: Mapping[str, Any], key: str, problems: list[str]) -> Any:
     given = table.get(key)
     if given is None:
-        return None if key == "schedule" else kind()
+        return kind()
     if not isinstance(given, Mapping):
         problems.append(f"{key}: {given!r}: must be a table")
         return None

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from simdl.adaptive import Adadelta, Adagrad, Adam, Adamax, AdamW, NAdam, RAdam, RMSprop
 from simdl.errors import InputError
 from simdl.spec import Finite, NonNegative, Positive, Share, from_table, spec
@@ -16,7 +14,7 @@ from simdl.updates import Optimizer, State
 
 __all__ = [
     "KINDS", "SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "Lion", "NAdam", "Optimizer",
-    "ProximalSGD", "RAdam", "RMSprop", "Rprop", "State", "optimizer", "rates",
+    "ProximalSGD", "RAdam", "RMSprop", "Rprop", "State", "optimizer",
 ]  # fmt: skip
 
 
@@ -145,25 +143,3 @@ KINDS: dict[str, type[Optimizer]] = {
 def optimizer(choice: Any, key: str = "optimizer") -> Optimizer:
     """Return the optimizer for a name, a table (``{name = "Adam", lr = 1e-3}``) or itself."""
     return from_table(KINDS, choice, key)
-
-
-def rates(schedule: Any, lr: float, steps: int) -> np.ndarray:
-    """Return the learning rate of every step (steps,): `lr`, or a given array of a rate a step.
-
-    Raises
-    ------
-    InputError
-        If the array is shorter than the training, or holds a rate that is negative or not finite.
-    """
-    if schedule is None:
-        return np.full(steps, lr)
-    given = np.asarray(schedule, float)
-    if given.ndim != 1 or given.size < steps:
-        raise InputError(
-            f"schedule: shape {given.shape}: must hold a rate for each of {steps} steps"
-        )
-    if not (np.isfinite(given).all() and (given >= 0).all()):
-        raise InputError(
-            "schedule: holds a negative rate, inf or NaN: must be at least 0 and finite"
-        )
-    return given[:steps].copy()

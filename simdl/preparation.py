@@ -11,7 +11,7 @@ import numpy as np
 
 from simdl.data import Data
 from simdl.errors import InputError
-from simdl.optimizers import rates
+from simdl.stopping import place, steps_between
 
 if TYPE_CHECKING:
     from simdl.training import Training
@@ -45,7 +45,26 @@ def parts_of(training: Training, data: Sequence[Data]) -> Any:
                 f"data: samples of shape {item.input_shape}: must be {net.input_shape}, "
                 "the network's input_shape"
             )
-    return Parts(part("train"), part("validation"), part("test"))
+    parts = Parts(part("train"), part("validation"), part("test"))
+    training.check(data[0])
+    return parts
+
+
+def _judging(training: Training, plan: Any, an_epoch: int) -> np.ndarray:
+    """Enter the stop rule into the plan; return its options."""
+    from simdl._jit import address
+    from simdl.engine.records import stop_signature
+
+    stop = training.stop
+    if stop is None:
+        return np.zeros(0)
+    plan.judge_every = steps_between(stop, an_epoch)
+    rule, options = stop.rule(an_epoch / plan.judge_every)
+    plan.stop = address(rule, stop_signature())
+    plan.judge_train, plan.judge_validation = (p in stop.parts for p in ("train", "validation"))
+    plan.watched_part, plan.watched_kind = place(stop.watched)
+    plan.keep_best = stop.keep == "best"
+    return np.array(options, float)
 
 
 def plan_of(training: Training, parts: Any) -> tuple[Any, Any]:
@@ -93,8 +112,8 @@ def plan_of(training: Training, parts: Any) -> tuple[Any, Any]:
         record["address"], record["op"] = address(probe.compiled[0], signature), op
     how = state.How(
         plan, layout.ops, evaluation.ops, table,
-        rates(training.schedule, training.optimizer.lr, steps), np.array([options] * 2, float),
-        groups, penalized,
+        training.schedule.rates(training.optimizer.lr, steps, an_epoch),
+        np.array([options] * 2, float), groups, penalized, _judging(training, p, an_epoch),
     )  # fmt: skip
     how.options[1, 1] = 0  # what shrinks the weights
     params, grads = (r.aligned(net.n_parameters, dtype) for _ in range(2))
@@ -131,7 +150,7 @@ def _groups(training: Training) -> tuple[np.ndarray, np.ndarray]:
 
 def room_for(training: Training, how: Any, count: int) -> Any:
     """Return NaN-filled room for what will be measured."""
-    from simdl.engine.state import REPORT_SIZE, Records
+    from simdl.engine.state import BEST, REPORT_SIZE, Records
 
     plan = how.plan[0]
 
@@ -140,4 +159,8 @@ def room_for(training: Training, how: Any, count: int) -> Any:
 
     probed = np.full((count, rows(plan.probe_every), how.probes.size), np.nan)
     evaluated = np.full((count, rows(plan.evaluate_every) + 1, 3, 2), np.nan)
-    return Records(probed, evaluated, np.zeros((count, REPORT_SIZE), np.int64))
+    report = np.zeros((count, REPORT_SIZE), np.int64)
+    report[:, BEST] = -1
+    judgements = int(plan.steps) // int(plan.judge_every) if plan.judge_every else 0
+    judged = np.full((count, judgements, 3, 2), np.nan)
+    return Records(probed, evaluated, report, judged, np.full((count, 3, 2), np.nan))

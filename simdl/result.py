@@ -19,6 +19,7 @@ from simdl.errors import InputError, StorageError
 from simdl.parameters import Parameters
 from simdl.probes import PARTS
 from simdl.spec import from_tables, to_tables
+from simdl.stopping import best_of, moment, seen_by
 
 if TYPE_CHECKING:
     import xarray
@@ -43,12 +44,16 @@ class Result:
     ----------
     training : what was trained, and how
     seed : the seed
-    params : the parameters at the end
-    status : "completed" or "diverged" (or "cancelled", from a sweep that was stopped)
-    reason : why, in a sentence; where it diverged: step, layer, and what left the finite numbers
+    params : the parameters at the end or, with a stop rule that keeps them, the best ones
+    status : "completed", "stopped_early" or "diverged" (or "cancelled", from a sweep that was
+        stopped)
+    reason : why, in a sentence; where it diverged: step, layer, and what left the finite numbers;
+        with a stop rule: which rule, when, and which parameters are returned
     steps : steps done
     divergence : None, or {"step", "layer", "cause"}
     encoder : what was done to the data before, which `predict` does to new samples
+    best : None without a stop rule, or the best judgement: {"step", "epoch", and the metric that
+        the rule watches, such as "validation_loss"}
     """
 
     training: Any
@@ -62,6 +67,9 @@ class Result:
     _probed: np.ndarray = field(repr=False)  # (records, looks)
     _an_epoch: int = field(repr=False)  # steps
     encoder: Encoder = field(default_factory=Encoder, repr=False)
+    best: dict[str, Any] | None = None
+    _judged: np.ndarray = field(default_factory=lambda: np.zeros((0, 3, 2)), repr=False)
+    _returned: np.ndarray = field(default_factory=lambda: np.full((3, 2), np.nan), repr=False)
 
     @classmethod
     def of(
@@ -70,10 +78,11 @@ class Result:
     ) -> Result:  # fmt: skip
         """Read trial `s` of a chunk's records."""
         from simdl.engine import state
+        from simdl.kernels.stopping import STALLED
 
         report = [int(value) for value in records.report[s]]
         program, divergence = training.net.program, None
-        steps = report[state.STEPS_DONE]
+        steps, an_epoch = report[state.STEPS_DONE], training.length(samples)[1]
         if report[state.STATUS] == state.DIVERGED:
             path, kind = program.leaf(report[state.WHERE])
             cause, step = _CAUSES[report[state.CAUSE]], report[state.AT_STEP]
@@ -82,22 +91,30 @@ class Result:
             reason = f"at step {step} the {cause} of layer {path} ({kind}) left the finite numbers"
         elif report[state.STATUS] == state.CANCELLED:
             status, reason = "cancelled", f"stopped after {steps} of {planned} steps"
+        elif report[state.STATUS] == state.STOPPED:
+            status, reason = "stopped_early", f"stopped by {training.stop}"
+            if report[state.VERDICT] == STALLED:
+                reason += f", {training.stop.stalled},"
+            reason += f" after {moment(steps, an_epoch)}"
         else:
             status, reason = "completed", f"all {planned} steps done"
+        judged = records.judged[s, : report[state.JUDGED]].copy()
+        best = best_of(training.stop, judged, report[state.BEST], an_epoch)
+        if best is not None and training.stop.keep == "best":
+            reason += f"; the parameters are those after {moment(best['step'], an_epoch)}"
         return cls(
             training, seed, params, status, reason, steps, divergence,
             records.evaluated[s, : report[state.EVALUATED]].copy(),
             records.probed[s, : report[state.PROBED]].copy(),
-            training.length(samples)[1],
-            encoder,
+            an_epoch, encoder, best, judged, records.returned[s].copy(),
         )  # fmt: skip
 
     @property
     def metrics(self) -> dict[str, float]:
-        """Last measured loss and accuracy of each part, such as "test_accuracy"."""
-        if not len(self._evaluated):
+        """Loss and accuracy of each part, such as "test_accuracy", of the returned parameters."""
+        if self.status == "cancelled":
             return {}
-        last, found = self._evaluated[-1], {}
+        last, found = self._returned, {}
         for index, kind in ((0, "loss"), (1, "accuracy")):
             if self._wants(kind):
                 for part, values in zip(PARTS, last, strict=True):
@@ -114,7 +131,8 @@ class Result:
 
         Layers are named by path ("0", "3.1"), their kinds are in the coordinate ``layer_kind``. A
         layer without the quantity has NaN. After a divergence the last record is of that moment;
-        of two records at one step it is the one that stays.
+        of two records at one step it is the one that stays. It is of the parameters of that moment,
+        whichever ones are returned.
         """
         import xarray
 
@@ -136,6 +154,14 @@ class Result:
                         values, axis, attrs=attributes | {"part": name}
                     )
         return xarray.Dataset(arrays, attrs={"seed": self.seed, "status": self.status})
+
+    @cached_property
+    def judged(self) -> xarray.Dataset:
+        """What the stop rule saw, over ``step``: loss and accuracy of the parts that it measured.
+
+        It is empty without a rule; the probes, and so `history`, know nothing of it.
+        """
+        return seen_by(self.training.stop, self._judged, self._an_epoch)
 
     def _at_steps(self, every: Any) -> tuple[dict[str, np.ndarray], np.ndarray]:
         """Return the axis of the evaluations, and the evaluations, one a step."""
@@ -213,14 +239,17 @@ class Result:
         about = {
             "training": to_tables(self.training), "seed": self.seed, "status": self.status,
             "reason": self.reason, "steps": self.steps, "divergence": self.divergence,
-            "steps_an_epoch": self._an_epoch, "form": self.encoder.table(),
+            "steps_an_epoch": self._an_epoch, "form": self.encoder.table(), "best": self.best,
         }  # fmt: skip
         try:
             folder.mkdir(parents=True, exist_ok=True)
             described.unlink(missing_ok=True)  # it is written last: without it nothing is loaded
             arrays = dict(self.params) | dict(self.params.buffers) | self.encoder.arrays()
             np.savez(folder / "parameters.npz", **arrays)  # type: ignore[arg-type]
-            np.savez(folder / "measured.npz", evaluated=self._evaluated, probed=self._probed)
+            np.savez(
+                folder / "measured.npz", evaluated=self._evaluated, probed=self._probed,
+                judged=self._judged, returned=self._returned,
+            )  # fmt: skip
             described.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
         except OSError as error:
             raise StorageError(f"{folder}: cannot be written: {error.strerror or error}") from None
@@ -253,12 +282,13 @@ def load(folder: str | Path) -> Result:
             encoder = Encoder.read(about["form"], stored)
         with _archive(folder / "measured.npz") as stored:
             evaluated, probed = stored["evaluated"], stored["probed"]
+            judged, returned = stored["judged"], stored["returned"]
         if evaluated.shape[1:] != (len(PARTS), 2) or probed.shape[1:] != (len(training.looks()),):
             raise ValueError(f"measurements of shapes {evaluated.shape}, {probed.shape}")
         return Result(
             training, about["seed"], params, about["status"], about["reason"], about["steps"],
             about["divergence"], evaluated, probed, about["steps_an_epoch"],
-            encoder,
+            encoder, about["best"], judged, returned,
         )  # fmt: skip
     except OSError as error:
         raise InputError(f"{folder}: no saved result: {error.strerror or error}") from None

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import inspect
 import math
-import reprlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -25,6 +24,10 @@ from simdl.preparation import parts_of, plan_of, room_for
 from simdl.probes import Probe
 from simdl.probes import probes as make_probes
 from simdl.result import Result
+from simdl.schedules import Constant, Schedule
+from simdl.schedules import schedule as make_schedule
+from simdl.stopping import Stop, check_data
+from simdl.stopping import stop as make_stop
 
 
 @dataclass(frozen=True)
@@ -35,11 +38,12 @@ class Training:
     ----------
     batch_size : samples a step, or "full"; the last short batch of an epoch is used
     epochs, steps : how long; exactly one of them
-    schedule : None, or a learning rate for every step
+    schedule : what the learning rate becomes, step by step
     clip_norm, clip_value : 0 for none
     l1, l2 : factors of the penalties l1 |w| and (l2 / 2) |w|^2, 0 for none
     penalize_biases : whether penalties and weight decay act on more than dense and convolution
         weights; None: the optimizer's own do, l1 and l2 do not
+    stop : None, or the rule that may end it early
     """
 
     net: Network
@@ -48,13 +52,14 @@ class Training:
     batch_size: int | str = 32
     epochs: int | None = None
     steps: int | None = None
-    schedule: tuple[float, ...] | None = None
+    schedule: Schedule = field(default_factory=Constant)
     clip_norm: float = 0.0
     clip_value: float = 0.0
     probes: tuple[Probe, ...] = ()
     l1: float = 0.0
     l2: float = 0.0
     penalize_biases: bool | None = None
+    stop: Stop | None = None
 
     def looks(self) -> list[tuple[Probe, int]]:
         """Which probe looks at which op, in the order of the recorded columns."""
@@ -76,6 +81,13 @@ class Training:
         an_epoch = math.ceil(samples / batch)
         return batch, an_epoch, self.steps or an_epoch * (self.epochs or 0)
 
+    def check(self, data: Data) -> None:
+        """Raise InputError unless batch size, schedule and stop rule fit the data."""
+        _, an_epoch, steps = self.length(len(data.train[0]))
+        self.schedule.rates(self.optimizer.lr, steps, an_epoch)
+        if self.stop is not None:
+            check_data(self.stop, data.validation is not None, data.n_classes is not None)
+
 
 def describe(
     net: Network,
@@ -92,6 +104,7 @@ def describe(
     l1: float = 0.0,
     l2: float = 0.0,
     penalize_biases: bool | None = None,
+    stop: Any = None,
 ) -> Training:
     """Check the arguments of `train` and return them as a `Training`; all problems at once."""
     problems = Problems()
@@ -118,34 +131,20 @@ def describe(
     chosen_loss = problems.tried(make_loss, loss)
     chosen_optimizer = problems.tried(make_optimizer, optimizer)
     chosen_probes = problems.tried(make_probes, probes)
-    fixed = problems.tried(_rates, schedule)
+    chosen_schedule = problems.tried(make_schedule, schedule)
+    chosen_stop = problems.tried(make_stop, stop)
     problems.report()
     batch = batch_size if isinstance(batch_size, str) else int(batch_size)
     epochs, steps = (None if length is None else int(length) for length in (epochs, steps))
     return Training(
-        net, chosen_loss, chosen_optimizer, batch, epochs, steps, fixed,
+        net, chosen_loss, chosen_optimizer, batch, epochs, steps, chosen_schedule,
         float(clip_norm or 0), float(clip_value or 0), chosen_probes, float(l1), float(l2),
-        penalize_biases,
+        penalize_biases, chosen_stop,
     )  # fmt: skip
 
 
 def _is_between(low: float, value: Any, high: float) -> bool:
     return isinstance(value, int | float | np.number) and bool(low < value < high)
-
-
-def _rates(schedule: Any) -> tuple[float, ...] | None:
-    """Return the schedule as numbers; how many there must be is seen once the data are known."""
-    if schedule is None:
-        return None
-    try:
-        given = np.asarray(schedule, float)
-    except (TypeError, ValueError):
-        given = np.zeros(())
-    if given.ndim != 1:
-        raise InputError(
-            f"schedule: {reprlib.repr(schedule)}: must be numbers in one row, a rate for every step"
-        )
-    return tuple(given.tolist())
 
 
 def train(
@@ -160,7 +159,8 @@ def train(
     seed : draws initial weights and the order of the samples
     params : start from these instead; they are copied
     **settings : loss, optimizer (names, tables or instances), batch_size (or "full"), epochs or
-        steps, schedule (a learning rate for every step), clip_norm, clip_value, probes, and the
+        steps, schedule (a name, a table, an instance, or a rate for every step), clip_norm,
+        clip_value, probes, stop (a rule of early stopping: a name, a table or an instance), and the
         penalties `l1`, `l2`, `penalize_biases`: (l2 / 2) |w|^2 joins the gradient before clipping,
         l1 |w| is a soft threshold by lr l1 behind the optimizer's update, so that weights become
         exactly 0. Both act on dense and convolution weights only, an optimizer's own weight_decay
@@ -173,7 +173,7 @@ def train(
     Returns
     -------
     Result
-        With `history`, `params`, `status` ("completed" or "diverged"), `reason`.
+        With `history`, `params`, `status` ("completed", "stopped_early" or "diverged"), `reason`.
 
     Raises
     ------
@@ -257,7 +257,7 @@ def train_chunk(
     with single_thread():
         run() if watched else interruptible(run, control, watch)
     if data[0].n_classes is None:  # targets that are no classes have no accuracy
-        records.evaluated[..., 1] = np.nan
+        records.evaluated[..., 1] = records.judged[..., 1] = records.returned[..., 1] = np.nan
     return [
         Result.of(
             training,

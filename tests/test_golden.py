@@ -33,7 +33,9 @@ def apart(got: np.ndarray, want: np.ndarray) -> float:
     return float(np.linalg.norm(got - want) / max(float(np.linalg.norm(want)), 1e-300))
 
 
-@pytest.mark.parametrize("kind", ["activations", "losses", "networks", "optimizers", "layers"])
+@pytest.mark.parametrize(
+    "kind", ["activations", "losses", "networks", "optimizers", "layers", "schedules"]
+)
 def test_the_file_says_how_it_was_made(kind: str) -> None:
     made_by = json.loads(str(golden(kind)["made_by"]))
     assert made_by["command"].endswith("make_golden.py")

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parent
-FILES = ("test_kernels.py", "test_kernels_flat.py")
+FILES = ("test_kernels.py", "test_kernels_flat.py", "test_stopping_rules.py")
 # whole networks and layers show that the engine, too, runs as plain Python; what is counted besides
 PLAIN = (
     "test_golden.py",

@@ -264,6 +264,7 @@ def test_a_step_allocates_nothing(dtype: str, optimizer: str) -> None:
         simdl.train(
             net(dtype), three_parts(), batch_size=5, steps=steps, clip_norm=1.0, probes=probes,
             optimizer=optimizer, l1=1e-4, l2=1e-4, penalize_biases=False,
+            stop={"name": "GL", "alpha": 1e9, "every": 2, "min_progress": 1e-300},
         )  # fmt: skip
         return rtsys.get_allocation_stats().alloc - before
 

@@ -143,7 +143,7 @@ SETTINGS: dict[str, tuple[Action, list[str]]] = {
     "schedule with NaN": (lambda: train(schedule=[0.1, np.nan, 1]), ["schedule", "NaN", "finite"]),
     "schedule with a negative rate": (lambda: train(schedule=[1, -1, 1]), ["schedule", "negative"]),
     "schedule as a name": (
-        lambda: train(schedule="cosine"), ["schedule", "'cosine'", "a rate for every step"],
+        lambda: train(schedule="cosin"), ["schedule", "'cosin'", "did you mean 'cosine'?"],
     ),
     "schedule as a table of rates": (
         lambda: train(schedule=[[0.1, 0.1, 0.1]]), ["schedule", "in one row"],

@@ -10,6 +10,8 @@ import numpy as np
 import simdl
 from simdl import layers as L
 from simdl import optimizers as O
+from simdl import schedules as S
+from simdl import stopping as P
 
 RNG = np.random.default_rng(0)
 X, T = RNG.normal(size=(37, 5)), RNG.integers(0, 3, 37)
@@ -40,6 +42,11 @@ def spoiled(flat: np.ndarray) -> Any:
     params = net().init(0)
     params.flat = flat
     return params
+
+
+def stopped(rule: Any, loss: str = "softmax_cross_entropy", t: np.ndarray = T) -> Any:
+    """Train with a stop rule, without validation data."""
+    return simdl.train(net(), simdl.Data(train=(X, t)), loss=loss, stop=rule, steps=3)
 
 
 Action = Callable[[], Any]
@@ -147,5 +154,54 @@ CALLS: dict[str, tuple[Action, list[str]]] = {
     "text for a cotangent": (
         lambda: simdl.vjp(net(), net().init(0), X, np.full((37, 3), "1")),
         ["cotangent", "<U1", "numbers"],
+    ),
+    "unknown stop rule": (
+        lambda: stopped("patiense"), ["stop", "'patiense'", "did you mean 'patience'?"],
+    ),
+    "stop rule as a class": (lambda: stopped(P.GL), ["stop", "GL", "an instance"]),
+    "stop rule without its number": (lambda: stopped("GL"), ["stop.alpha", "missing"]),
+    "unknown key of a stop rule": (
+        lambda: stopped({"name": "patience", "epoch": 3}), ["stop.epoch", "did you mean 'epochs'?"],
+    ),
+    "patience of 0": (lambda: stopped({"name": "patience", "epochs": 0}), ["stop.epochs", "0"]),
+    "alpha of 0": (lambda: P.PQ(0), ["PQ.alpha", "0", "greater than 0"]),
+    "half a strip": (lambda: P.UP(1, k=2.5), ["UP.k", "2.5", "integer"]),
+    "stop rule every 0 steps": (lambda: P.UP(1, every=0), ["UP.every", "0", "'epoch'"]),
+    "keeping the first": (lambda: P.UP(1, keep="first"), ["UP.keep", "'first'", "'best'"]),
+    "target on the test part": (
+        lambda: P.Target("test_loss", 1), ["Target.metric", "'test_loss'", "'validation_loss'"],
+    ),
+    "stop rule without validation data": (
+        lambda: stopped("patience"), ["stop: Patience", "validation", "second share"],
+    ),
+    "target on a part that is not there": (
+        lambda: stopped(P.Target("validation_loss", 1)), ["stop: Target", "data.validation"],
+    ),
+    "target accuracy without classes": (
+        lambda: stopped(P.Target("train_accuracy", 1), "mse", X[:, :3]),
+        ["stop.metric", "'train_accuracy'", "no classes"],
+    ),
+    "unknown key of a schedule": (
+        lambda: S.schedule({"name": "step", "size": 3}), ["schedule.size", "'step_size'"],
+    ),
+    "schedule without a name": (
+        lambda: S.schedule({"gamma": 3}), ["schedule.name", "missing", "cosine"],
+    ),
+    "schedule as a class": (lambda: S.schedule(S.Cosine), ["schedule", "Cosine", "instance"]),
+    "unknown unit": (lambda: S.Cosine(unit="day"), ["Cosine.unit", "'day'", "'epoch' or 'step'"]),
+    "milestone of 0": (lambda: S.MultiStep([0]), ["MultiStep.milestones.0", "0", "equal to 1"]),
+    "negative gamma": (lambda: S.Exponential(-1), ["Exponential.gamma", "-1", "equal to 0"]),
+    "rates beyond all bounds": (
+        lambda: S.Exponential(10.0).rates(1.0, 400, 1), ["Exponential", "inf at step 309"],
+    ),
+    "climb beyond the end": (lambda: S.OneCycle(pct_start=2), ["OneCycle.pct_start", "2"]),
+    "unknown annealing": (
+        lambda: S.OneCycle(anneal_strategy="cosine"), ["anneal_strategy", "'cosine'", "'cos'"],
+    ),
+    "unknown schedule behind a warm-up": (
+        lambda: S.schedule({"name": "warmup", "then": "cosin"}), ["schedule.then", "'cosine'"],
+    ),
+    "too few rates behind a warm-up": (
+        lambda: S.Warmup(1, then=[0.1]).rates(1.0, 5, 1), ["schedule", "(1,)", "each of 4 steps"],
     ),
 }  # fmt: skip

@@ -9,6 +9,7 @@ from simdl import _jit
 from simdl._jit import call_value, njit
 from simdl.engine.divergence import diagnose
 from simdl.engine.evaluation import evaluate_parts
+from simdl.engine.judgement import finish, is_due, judge
 from simdl.engine.ops.views import matrix
 from simdl.engine.passes import backward, batch_loss, draw, forward
 from simdl.engine.state import (
@@ -74,9 +75,14 @@ def train_one(how, space, parts, trials, s, records, control):
         if control[CANCEL] != 0:
             report[STATUS] = CANCELLED
             break
-        if plan.evaluate_every > 0 and step % plan.evaluate_every == 0:
+        fresh = plan.evaluate_every > 0 and step % plan.evaluate_every == 0
+        if fresh:
             evaluate_parts(how, space, parts, s, control, records.evaluated[s, evaluated])
             evaluated += 1
+        if is_due(plan, step):
+            last = evaluated - 1 if fresh else -1
+            if judge(how, space, parts, trials, s, last, records, control):
+                break
         if start >= n:
             permutation(space.order, seed, STREAM_ORDER, epoch)
             epoch += 1
@@ -105,14 +111,10 @@ def train_one(how, space, parts, trials, s, records, control):
         report[STEPS_DONE] = step + 1
     if report[STATUS] == COMPLETED and not all_finite(at.params):
         diagnose(ops, run, at, plan.steps, loss, report)
-    if plan.evaluate_end and report[STATUS] != CANCELLED:
-        evaluate_parts(how, space, parts, s, control, records.evaluated[s, evaluated])
-        evaluated += 1
-        if control[CANCEL] != 0:  # it may have been cut short
-            report[STATUS] = CANCELLED
+    if report[STATUS] == COMPLETED and is_due(plan, plan.steps):
+        judge(how, space, parts, trials, s, -1, records, control)
+    evaluated = finish(how, space, parts, trials, s, evaluated, records, control)
     report[PROBED], report[EVALUATED] = probed, evaluated
-    trials.params[s] = at.params
-    trials.buffers[s] = at.buffers
 
 
 @njit

@@ -85,6 +85,13 @@ PLAN = np.dtype(
             "probe_every",  # steps between probes, 0 for none
             "evaluate_every",  # steps between evaluations, 0 for none
             "evaluate_end",
+            "stop",  # address of the stop rule
+            "judge_every",  # steps between judgements, 0 for no rule
+            "judge_train",  # whether it needs the part
+            "judge_validation",
+            "watched_part",  # what tells the best parameters
+            "watched_kind",  # 0 loss, 1 accuracy
+            "keep_best",
         )
     ]
     + [
@@ -152,6 +159,13 @@ def update_signature(dtype: str) -> Any:
     options = types.Array(types.float64, 1, "C")
     slots = types.Array(real, 2, "C")
     return types.none(vector, vector, slots, options, types.float64, types.int64)
+
+
+@cache
+def stop_signature() -> Any:
+    """Signature of stop rules: (seen, options) -> float64."""
+    real = types.float64
+    return real(types.Array(real, 3, "C"), types.Array(real, 1, "C"))
 
 
 @cache

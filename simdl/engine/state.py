@@ -7,8 +7,9 @@ CANCEL, SEED_INDEX, STEP = 0, 1, 2
 
 # what a trial reports: one row of `report`
 STATUS, STEPS_DONE, CAUSE, WHERE, AT_STEP, PROBED, EVALUATED = 0, 1, 2, 3, 4, 5, 6
-REPORT_SIZE = 7
-RUNNING, COMPLETED, DIVERGED, CANCELLED = 0, 1, 2, 3
+JUDGED, BEST, VERDICT = 7, 8, 9  # how often, which of them was the best (or -1), what the rule said
+REPORT_SIZE = 10
+RUNNING, COMPLETED, DIVERGED, CANCELLED, STOPPED = 0, 1, 2, 3, 4
 ACTIVATIONS, LOSS, GRADIENT, PARAMETERS = 1, 2, 3, 4
 
 Part = namedtuple("Part", "x t")  # (d, n, inputs), (d, n, targets); d = 1 where seeds share it
@@ -18,8 +19,9 @@ Parts = namedtuple("Parts", "train validation test")
 Trials = namedtuple("Trials", "seeds params buffers slots")
 
 # what is measured: probed (s, records, probes), evaluated (s, records, 3 parts, loss and accuracy),
-# report (s, REPORT_SIZE)
-Records = namedtuple("Records", "probed evaluated report")
+# report (s, REPORT_SIZE), judged (s, judgements, 3, 2), what the parameters that are returned
+# reach: returned (s, 3, 2)
+Records = namedtuple("Records", "probed evaluated report judged returned")
 
 # scratch: one RUN record, tensors for training and for evaluation, a batch's losses and targets,
 # order (n,)
@@ -27,5 +29,6 @@ Space = namedtuple("Space", "run at eval_at losses eval_losses targets eval_targ
 
 # how: one PLAN record, ops for training and for evaluation, probes, rates (steps,), the optimizer's
 # options (2, m), the second row for parameters that are not to shrink; groups (g, 3): start, stop
-# and row of options; penalized (w, 2): start and stop of what the l1 and l2 penalties act on
-How = namedtuple("How", "plan ops eval_ops probes rates options groups penalized")
+# and row of options; penalized (w, 2): start and stop of what the l1 and l2 penalties act on;
+# stopping (m,) the stop rule's options
+How = namedtuple("How", "plan ops eval_ops probes rates options groups penalized stopping")

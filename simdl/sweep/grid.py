@@ -18,7 +18,7 @@ from simdl.configuration import Configuration, with_values
 from simdl.errors import InputError, suggest
 from simdl.network import check_seed
 from simdl.sweep.measures import canonical, numeric_digest, plain
-from simdl.sweep.outcomes import ALWAYS, METRICS
+from simdl.sweep.outcomes import ALWAYS, METRICS, STOPPING
 
 _FUNCTION = re.compile(r"([A-Za-z_][\w.]*):[A-Za-z_][\w.]*")  # an own op, as files name it
 
@@ -150,7 +150,7 @@ def configurations(
             if where not in parts:
                 parts[where] = configuration.data(seed)
             training = configuration.build(parts[where])
-            training.length(len(parts[where].train[0]))
+            training.check(parts[where])
             made.append(configuration)
             problems = list(_record_problems(training, record))
         except InputError as error:
@@ -163,7 +163,7 @@ def configurations(
 
 
 def _record_problems(training: Any, record: Sequence[str]) -> Iterable[str]:
-    measured = [METRICS, *ALWAYS]
+    measured = [METRICS, *ALWAYS, *(STOPPING if training.stop else ())]
     for probe in training.probes:
         parts = ("train_", "validation_", "test_")
         measured += [probe.name] if probe.layered else [part + probe.name for part in parts]

@@ -15,8 +15,10 @@ from simdl.result import Result
 from simdl.sweep.measures import settings_copy
 
 COMPLETED, DIVERGED, FAILED, CANCELLED = "completed", "diverged", "failed", "cancelled"
+STOPPED = "stopped_early"
 METRICS = "metrics"  # in `record`: all final metrics
 ALWAYS = ("diverged", "steps")
+STOPPING = ("stopped_early", "best_step")  # besides, where there is a stop rule
 _KINDS = "biufcU"  # what is stored: truth values, numbers, text
 
 
@@ -35,7 +37,8 @@ class Outcome:
 
     Attributes
     ----------
-    status : "completed", "diverged", "failed", or "cancelled" (then nothing is kept)
+    status : "completed", "stopped_early", "diverged", "failed", or "cancelled" (then nothing is
+        kept)
     message : why it failed, else empty
     seconds : wall time, provenance only
     variables : what was recorded or measured
@@ -106,7 +109,7 @@ def _kept(result: Result, record: Sequence[str]) -> tuple[dict[str, Array], dict
     metrics = {name: _array(name, value) for name, value in result.metrics.items()}
     if METRICS in record:
         variables |= metrics
-    wanted = [name for name in record if name not in (METRICS, *ALWAYS)]
+    wanted = [name for name in record if name not in (METRICS, *ALWAYS, *STOPPING)]
     history = result.history if wanted else {}
     for name in wanted:
         if name in history:
@@ -115,6 +118,10 @@ def _kept(result: Result, record: Sequence[str]) -> tuple[dict[str, Array], dict
             variables[name] = metrics[name]
     variables["diverged"] = Array(np.array(result.status == DIVERGED))
     variables["steps"] = Array(np.array(result.steps, np.int64))
+    if result.training.stop is not None:
+        variables["stopped_early"] = Array(np.array(result.status == STOPPED))
+        if result.best is not None:
+            variables["best_step"] = Array(np.array(result.best["step"], np.int64))
     return variables, coordinates
 
 

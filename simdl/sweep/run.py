@@ -82,7 +82,8 @@ class Sweep:
     axes : key -> values. A training's keys are dotted ("network.depth"), a measurement's plain.
         Keys that vary together are one: "network.width,network.depth": [[8, 2], [64, 10]]
     seeds : how many, from 0; or a list
-    record : what is kept of a training, beside "diverged" and "steps": names of the history's
+    record : what is kept of a training, beside "diverged" and "steps" (with a stop rule
+        "stopped_early" and "best_step", too): names of the history's
         variables (arrays with their dimensions) or, for what is measured at the end only, of
         metrics; "metrics" stands for all final metrics, which is the default
     measure : a function ``(settings, seed) -> {name: number, array or DataArray}`` at the top level

@@ -19,6 +19,7 @@ import cases
 import layer_cases
 import numpy as np
 import optimizer_cases
+import schedule_cases
 import torch
 import torch_layers
 import torch_side
@@ -126,12 +127,24 @@ def layer_answers(inputs: Arrays) -> Arrays:
     return answers
 
 
+def schedule_inputs(rng: np.random.Generator) -> Arrays:
+    return {"size": np.array([schedule_cases.LR, schedule_cases.STEPS, schedule_cases.AN_EPOCH])}
+
+
+def schedule_answers(inputs: Arrays) -> Arrays:
+    lr, steps = float(inputs["size"][0]), int(inputs["size"][1])
+    return {
+        case.name: torch_side.schedule(case.chain, lr, steps) for case in schedule_cases.SCHEDULES
+    }
+
+
 KINDS: dict[str, tuple[Callable[..., Arrays], Callable[[Arrays], Arrays]]] = {
     "activations": (activation_inputs, activation_answers),
     "losses": (loss_inputs, loss_answers),
     "networks": (network_inputs, network_answers),
     "optimizers": (optimizer_inputs, optimizer_answers),
     "layers": (layer_inputs, layer_answers),
+    "schedules": (schedule_inputs, schedule_answers),
 }
 
 

@@ -20,7 +20,7 @@ from cases import ACTIVATIONS, DTYPES, INITIALIZERS, LOSSES
 from layer_cases import LAYERS, MODES, LayerCase
 
 import simdl
-from simdl import optimizers
+from simdl import optimizers, schedules
 from simdl.initializers import initializer
 
 BOUND = {"float64": 1e-12, "float32": 1e-5}  # norm-wise
@@ -190,6 +190,36 @@ def test_our_defaults_are_pytorchs() -> None:
                 assert field.default == theirs[field.name].default, (kind, field.name)
         numbers = set(theirs) - {"params", "foreach", "fused", "capturable", "differentiable"}
         assert numbers <= {field.name for field in dataclasses.fields(optimizers.KINDS[kind])}
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_random_schedule(seed: int) -> None:
+    """Options, lengths and steps an epoch at random; a cosine may pass its end."""
+    rng = np.random.default_rng(seed)
+    lr, steps, an_epoch = 10 ** rng.uniform(-4, 0), int(rng.integers(30, 300)), 3
+    size, gamma = int(rng.integers(1, 40)), rng.uniform(0.3, 1.0)
+    factors = {"start_factor": rng.uniform(0.01, 1), "end_factor": rng.uniform(0, 1)}
+    cycle = {
+        "pct_start": rng.uniform(0.1, 0.45), "anneal_strategy": str(rng.choice(["cos", "linear"])),
+        "div_factor": rng.uniform(2, 50), "final_div_factor": rng.uniform(1, 1e4),
+        "three_phase": bool(rng.integers(2)), "max_lr": lr * 2,
+    }  # fmt: skip
+    cosine = {"eta_min": lr * rng.uniform()}
+    then = {"name": "cosine", "T_max": 30, **cosine}
+    behind = (3 * size, "CosineAnnealingLR", {"T_max": 90, **cosine})
+    for spec, *chain in (
+        ({"name": "step", "step_size": size, "gamma": gamma},
+         (0, "StepLR", {"step_size": 3 * size, "gamma": gamma})),
+        ({"name": "exponential", "gamma": gamma, "unit": "step"},
+         (0, "ExponentialLR", {"gamma": gamma})),
+        ({"name": "cosine", "T_max": 60, **cosine, "unit": "step"},
+         (0, "CosineAnnealingLR", {"T_max": 60, **cosine})),
+        ({"name": "warmup", "total_iters": size, **factors, "then": then},
+         (0, "LinearLR", {"total_iters": 3 * size, **factors}), behind),
+        ({"name": "one_cycle", **cycle}, (0, "OneCycleLR", cycle)),
+    ):  # fmt: skip
+        want = torch_side.schedule(chain, lr, steps)
+        assert apart(schedules.schedule(spec).rates(lr, steps, an_epoch), want) < 1e-12, spec
 
 
 @pytest.mark.parametrize("shape", [(40, 300), (300, 40)], ids=str)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import cases
@@ -85,3 +85,25 @@ def optimizer(
     finally:
         torch.set_default_dtype(usual)
     return np.array(path)
+
+
+def schedule(
+    chain: Sequence[tuple[int, str | None, Mapping[str, Any]]], lr: float, steps: int
+) -> np.ndarray:
+    """Return the rate of every step (steps,) of schedulers that begin at the steps given."""
+    optimizer = torch.optim.SGD([_leaf(np.zeros(1))], lr)
+    made = []
+    for begin, kind, options in chain:
+        if kind == "OneCycleLR":
+            options = {**options, "total_steps": steps - begin, "cycle_momentum": False}
+        same = {"lr_lambda": lambda t: 1.0}
+        chosen = getattr(torch.optim.lr_scheduler, kind or "LambdaLR")
+        made.append(chosen(optimizer, **(options if kind else same)))
+    begins = [begin for begin, _, _ in chain[1:]]
+    whole = torch.optim.lr_scheduler.SequentialLR(optimizer, made, begins) if begins else made[0]
+    rates = []
+    for _ in range(steps):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        whole.step()
+    return np.array(rates)

@@ -1,0 +1,89 @@
+"""Early stopping inside the loop: what the rule sees, what it says, which parameters are kept."""
+
+import numpy as np
+
+from simdl._jit import call_value, njit
+from simdl.engine.evaluation import evaluate_part, evaluate_parts
+from simdl.engine.state import BEST, CANCEL, CANCELLED, JUDGED, STATUS, STOPPED, VERDICT
+from simdl.kernels.statistics import all_finite
+
+
+@njit
+def is_due(plan, step):
+    """Whether the rule is asked after `step` updates."""
+    return plan.judge_every > 0 and step > 0 and step % plan.judge_every == 0
+
+
+@njit
+def look(how, space, parts, s, last, records, control, out):
+    """Fill out (3, 2) with what the rule needs; evaluation `last` is of now, unless it is -1."""
+    plan = how.plan[0]
+    if plan.judge_train:
+        if last >= 0:
+            out[0] = records.evaluated[s, last, 0]
+        else:
+            evaluate_part(how, space, parts.train, s, control, out[0])
+    if plan.judge_validation:
+        if last >= 0:
+            out[1] = records.evaluated[s, last, 1]
+        else:
+            evaluate_part(how, space, parts.validation, s, control, out[1])
+
+
+@njit
+def judge(how, space, parts, trials, s, last, records, control):
+    """Measure, keep the best parameters, ask the rule; return whether trial `s` ends here.
+
+    The room of the trial's start, `trials.params` and `trials.buffers`, holds the best. Parameters
+    that are no finite numbers are not judged: the step to come says what happened.
+    """
+    plan, at, report = how.plan[0], space.at, records.report[s]
+    count = report[JUDGED]
+    report[JUDGED] = count + 1
+    if not all_finite(at.params):
+        return False
+    seen = records.judged[s]
+    look(how, space, parts, s, last, records, control, seen[count])
+    if control[CANCEL] != 0:  # it may have been cut short
+        report[STATUS] = CANCELLED
+        return True
+    sign = 1.0 if plan.watched_kind == 0 else -1.0  # losses fall, accuracies rise
+    value = sign * seen[count, plan.watched_part, plan.watched_kind]
+    best = np.inf
+    if report[BEST] >= 0:
+        best = sign * seen[report[BEST], plan.watched_part, plan.watched_kind]
+    if value < best:
+        report[BEST] = count
+        if plan.keep_best:
+            trials.params[s] = at.params
+            trials.buffers[s] = at.buffers
+    verdict = call_value(plan.stop, seen[: count + 1], how.stopping)
+    if verdict != 0.0:
+        report[STATUS], report[VERDICT] = STOPPED, int(verdict)
+    return verdict != 0.0
+
+
+@njit
+def finish(how, space, parts, trials, s, evaluated, records, control):
+    """Evaluate the end, leave in `trials` what is returned and evaluate that; return the records.
+
+    The curve ends with the last parameters; `records.returned` is of those that are returned.
+    """
+    plan, at, report = how.plan[0], space.at, records.report[s]
+    best = plan.keep_best and report[BEST] >= 0 and report[STATUS] != CANCELLED
+    measured = plan.evaluate_end and report[STATUS] != CANCELLED
+    if measured and (plan.evaluate_every > 0 or not best):
+        evaluate_parts(how, space, parts, s, control, records.evaluated[s, evaluated])
+        records.returned[s] = records.evaluated[s, evaluated]
+        evaluated += 1
+    if best:
+        at.params[:] = trials.params[s]
+        at.buffers[:] = trials.buffers[s]
+        if measured:
+            evaluate_parts(how, space, parts, s, control, records.returned[s])
+    else:
+        trials.params[s] = at.params
+        trials.buffers[s] = at.buffers
+    if measured and control[CANCEL] != 0:  # it may have been cut short
+        report[STATUS] = CANCELLED
+    return evaluated
