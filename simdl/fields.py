@@ -254,12 +254,11 @@ def _truncated(net: Network, params: Any, path: str) -> tuple[Network, Parameter
     """Return the network up to the layer at `path`, and its share of `params`: their beginning."""
     from simdl.parameters import as_parameters
 
-    layers, at = net.layers, net.layers
-    kept: tuple[Any, ...] = ()
-    for number in map(int, path.split(".")):
-        kept += at[:number]
-        layers = (*kept, at[number])
-        at = getattr(at[number], "layers", ())
+    at, layers = net.layers, net.layers[:0]
+    *outer, last = map(int, path.split("."))
+    for number in outer:  # of a Residual around it: what stands before, then its branch
+        layers, at = layers + at[:number], at[number].layers
+    layers += at[: last + 1]
     flat, buffers = as_parameters(params, "params").flat, params.buffers.flat
     sizes = net.n_parameters, net.program.n_buffers
     if (flat.size, buffers.size) != sizes:
