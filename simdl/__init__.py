@@ -13,7 +13,9 @@ from simdl.errors import InputError, StorageError
 if TYPE_CHECKING:
     from simdl._jit import njit
     from simdl.configuration import with_values
+    from simdl.curvature import gradient_noise_scale, sharpness
     from simdl.data import Data
+    from simdl.firing import dead_units
     from simdl.functional import Pullback, forward, value_and_grad, vjp
     from simdl.network import Network
     from simdl.parameters import Parameters
@@ -33,9 +35,12 @@ _HOMES = {
     "Pullback": "functional",
     "Result": "result",
     "Sweep": "sweep",
+    "dead_units": "firing",
     "forward": "functional",
+    "gradient_noise_scale": "curvature",
     "load": "result",
     "njit": "_jit",
+    "sharpness": "curvature",
     "train": "training",
     "value_and_grad": "functional",
     "vjp": "functional",
@@ -45,8 +50,8 @@ _MODULES = ("data", "initializers", "layers", "losses", "optimizers", "probes", 
 
 __all__ = [
     "RESULTS_VERSION", "Data", "InputError", "Network", "Parameters", "Probe", "Pullback", "Result",
-    "StorageError", "Sweep", "__version__", "forward", "load", "njit", "train", "value_and_grad",
-    "vjp", "with_values",
+    "StorageError", "Sweep", "__version__", "dead_units", "forward", "gradient_noise_scale", "load",
+    "njit", "sharpness", "train", "value_and_grad", "vjp", "with_values",
 ]  # fmt: skip
 
 

@@ -282,7 +282,7 @@ def _mlp(section: NetworkSection, outputs: int) -> tuple[Layer, ...]:
 def _probes(section: ProbesSection) -> tuple[Probe, ...]:
     """Loss and accuracy at the end; those named, at their interval."""
     chosen = [Probe(name, section.every) for name in section.names]
-    whole = {probe.name for probe in chosen if not probe.layered}
+    whole = {probe.name for probe in chosen if probe.when == "parts"}
     if not whole:
         return (Probe("loss", "end"), Probe("accuracy", "end"), *chosen)
     return tuple(chosen)

@@ -10,6 +10,7 @@ import numpy as np
 
 from simdl.data import Data
 from simdl.errors import InputError
+from simdl.instruments import Instruments
 from simdl.optimizers import rates
 
 if TYPE_CHECKING:
@@ -49,8 +50,6 @@ def parts_of(training: Training, data: Sequence[Data]) -> Any:
 
 def plan_of(training: Training, parts: Any) -> tuple[Any, Any]:
     """Return how to train (addresses, layouts, rates) and the space to do it in."""
-    from numba import types
-
     from simdl._jit import address
     from simdl.engine import records as r
     from simdl.engine import state
@@ -58,16 +57,13 @@ def plan_of(training: Training, parts: Any) -> tuple[Any, Any]:
 
     net, program, dtype = training.net, training.net.program, training.net.dtype
     samples = parts.train.x.shape[1]
-    batch, an_epoch, steps = training.length(samples)
+    batch, _, steps = training.length(samples)
     layout, evaluation = program.layout(batch), program.layout(EVALUATION_ROWS)
     loss, option = training.loss.rule()
     update, options, _ = training.optimizer.rule()
 
-    def interval(layered: bool) -> int:
-        every = [p.every for p in training.probes if p.layered == layered]
-        return (
-            0 if not every or every[0] == "end" else an_epoch if every[0] == "epoch" else every[0]
-        )
+    instruments = Instruments(training, samples)
+    of_parts = [probe for probe in training.probes if probe.when == "parts"]
 
     plan = r.records(r.PLAN, 1)
     p = plan[0]
@@ -79,36 +75,34 @@ def plan_of(training: Training, parts: Any) -> tuple[Any, Any]:
     p.output = layout.offsets[program.output.slot]
     p.eval_output = evaluation.offsets[program.output.slot]
     p.first = layout.offsets[1] if len(layout.offsets) > 1 else layout.size
-    p.probe_every, p.evaluate_every = interval(True), interval(False)
-    p.evaluate_end = any(not probe.layered for probe in training.probes)
+    instruments.enter(p)
+    p.evaluate_every = instruments.every(of_parts[0]) if of_parts else 0
+    p.evaluate_end = bool(of_parts)
     p.clip_norm, p.clip_value = training.clip_norm, training.clip_value
 
-    looks = training.looks()
-    table = r.records(r.PROBE, len(looks))
-    for record, (probe, op) in zip(table, looks, strict=True):
-        signature = r.op_signature(dtype, types.float64)
-        record["address"], record["op"] = address(probe.compiled[0], signature), op
     how = state.How(
-        plan, layout.ops, evaluation.ops, table,
+        plan, layout.ops, evaluation.ops, instruments.tables(),
         rates(training.schedule, training.optimizer.lr, steps), np.array(options, float),
     )  # fmt: skip
     params, grads = (r.aligned(net.n_parameters, dtype) for _ in range(2))
     buffers = np.zeros(program.n_buffers, dtype)
     width = parts.train.t.shape[2]
+    at, watch = instruments.watch(layout.tensors(params, grads, buffers))
     space = state.Space(
         r.records(r.RUN, 1),
-        layout.tensors(params, grads, buffers),
+        at,
         evaluation.tensors(params, grads, buffers),
         np.zeros(batch, dtype),
         np.zeros(EVALUATION_ROWS, dtype),
         np.zeros((batch, width), dtype),
         np.zeros((EVALUATION_ROWS, width), dtype),
         np.zeros(samples, np.int64),
+        watch,
     )
     return how, space
 
 
-def room_for(training: Training, how: Any, count: int) -> Any:
+def room_for(training: Training, parts: Any, how: Any, count: int) -> Any:
     """Return NaN-filled room for what will be measured."""
     from simdl.engine.state import REPORT_SIZE, Records
 
@@ -117,6 +111,6 @@ def room_for(training: Training, how: Any, count: int) -> Any:
     def rows(every: int) -> int:
         return -(-int(plan.steps) // int(every)) if every else 0
 
-    probed = np.full((count, rows(plan.probe_every), how.probes.size), np.nan)
+    probed = Instruments(training, parts.train.x.shape[1]).room(count)
     evaluated = np.full((count, rows(plan.evaluate_every) + 1, 3, 2), np.nan)
     return Records(probed, evaluated, np.zeros((count, REPORT_SIZE), np.int64))

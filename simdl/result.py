@@ -16,6 +16,7 @@ import numpy as np
 
 from simdl.data.answers import Encoder
 from simdl.errors import InputError, StorageError
+from simdl.instruments import labelled
 from simdl.parameters import Parameters
 from simdl.probes import PARTS
 from simdl.spec import from_tables, to_tables
@@ -59,7 +60,7 @@ class Result:
     steps: int
     divergence: dict[str, Any] | None
     _evaluated: np.ndarray = field(repr=False)  # (records, parts, loss and accuracy)
-    _probed: np.ndarray = field(repr=False)  # (records, looks)
+    _probed: Mapping[str, np.ndarray] = field(repr=False)  # of each other probe, (records, ...)
     _an_epoch: int = field(repr=False)  # steps
     encoder: Encoder = field(default_factory=Encoder, repr=False)
 
@@ -87,17 +88,24 @@ class Result:
         return cls(
             training, seed, params, status, reason, steps, divergence,
             records.evaluated[s, : report[state.EVALUATED]].copy(),
-            records.probed[s, : report[state.PROBED]].copy(),
+            records.probed[s],
             training.length(samples)[1],
             encoder,
         )  # fmt: skip
 
     @property
     def metrics(self) -> dict[str, float]:
-        """Last measured loss and accuracy of each part, such as "test_accuracy"."""
+        """Last measured loss and accuracy of each part, such as "test_accuracy", and what is one
+        number of the whole training set, such as "sharpness"."""
+        found = {
+            probe.name: float(self._probed[probe.name][-1])
+            for probe in self.training.probes
+            if probe.when == "survey" and self._probed[probe.name].shape[1:] == ()
+            if len(self._probed[probe.name])
+        }
         if not len(self._evaluated):
-            return {}
-        last, found = self._evaluated[-1], {}
+            return found
+        last = self._evaluated[-1]
         for index, kind in ((0, "loss"), (1, "accuracy")):
             if self._wants(kind):
                 for part, values in zip(PARTS, last, strict=True):
@@ -112,9 +120,11 @@ class Result:
     def history(self) -> xarray.Dataset:
         """All measurements: variables over ``epoch`` or ``step`` and, a layer each, ``layer``.
 
-        Layers are named by path ("0", "3.1"), their kinds are in the coordinate ``layer_kind``. A
-        layer without the quantity has NaN. After a divergence the last record is of that moment;
-        of two records at one step it is the one that stays.
+        A histogram also has ``bin``, named by its middle, with ``bin_left`` and ``bin_right``; an
+        array that a function of your own returned has ``name_0`` and so on. Layers are named by
+        path ("0", "3.1"), their kinds are in the coordinate ``layer_kind``. A layer without the
+        quantity has NaN. After a divergence the last record is of that moment; of two records at
+        one step it is the one that stays.
         """
         import xarray
 
@@ -122,13 +132,12 @@ class Result:
         for probe in self.training.probes:
             if probe.every == "end":
                 continue
-            meaning, unit = probe.meaning
-            attributes = {"long_name": meaning, "units": unit}
-            if probe.layered:
-                arrays[probe.name] = self._layered(probe, attributes)
+            attributes = probe.attributes
+            if probe.when != "parts":
+                arrays[probe.name] = self._found(probe)
                 continue
             index = 0 if probe.name == "loss" else 1
-            axis, evaluated = self._at_steps(probe.every)
+            axis, evaluated = self._at_steps(probe.every, self._evaluated)
             for part, name in enumerate(PARTS):
                 values = evaluated[:, part, index]
                 if _told(name, probe.name, evaluated[:, part], values):
@@ -137,13 +146,15 @@ class Result:
                     )
         return xarray.Dataset(arrays, attrs={"seed": self.seed, "status": self.status})
 
-    def _at_steps(self, every: Any) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        """Return the axis of the evaluations, and the evaluations, one a step."""
-        at = self._steps(every, len(self._evaluated))
+    def _at_steps(
+        self, every: Any, records: np.ndarray
+    ) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        """Return the axis of records that end with one at the end, and the records, one a step."""
+        at = self._steps(every, len(records))
         if len(at):
             at[-1] = self.steps  # the last record is taken at the end
         last = np.append(at[1:] != at[:-1], np.ones(len(at[:1]), bool))
-        return self._axis(every, at[last]), self._evaluated[last]
+        return self._axis(every, at[last]), records[last]
 
     def _steps(self, every: Any, count: int) -> np.ndarray:
         return np.arange(count) * (self._an_epoch if every == "epoch" else every)
@@ -154,19 +165,12 @@ class Result:
         whole = (at % self._an_epoch == 0).all()
         return {"epoch": at // self._an_epoch if whole else at / self._an_epoch}
 
-    def _layered(self, probe: Any, attributes: dict[str, str]) -> xarray.DataArray:
-        import xarray
-
-        program = self.training.net.program
-        leaves = [leaf for leaf in program.leaves if leaf[1] not in ("Flatten", "Identity")]
-        paths = [path for path, _ in leaves]
-        values = np.full((len(self._probed), len(leaves)), np.nan)
-        for column, (look, op) in enumerate(self.training.looks()):
-            if look == probe:
-                values[:, paths.index(program.leaf(op)[0])] = self._probed[:, column]
+    def _found(self, probe: Any) -> xarray.DataArray:
+        values = self._probed[probe.name]
         axis = self._axis(probe.every, self._steps(probe.every, len(values)))
-        layers = {"layer": paths, "layer_kind": ("layer", [kind for _, kind in leaves])}
-        return xarray.DataArray(values, axis | layers, dims=(*axis, "layer"), attrs=attributes)
+        if probe.when == "survey":
+            axis, values = self._at_steps(probe.every, values)
+        return labelled(probe, self.training.net.program, axis, values)
 
     def predict(self, x: Any) -> Predictions:
         """Return what the network says of raw samples (N, ...), as they were before any scaling.
@@ -220,7 +224,8 @@ class Result:
             described.unlink(missing_ok=True)  # it is written last: without it nothing is loaded
             arrays = dict(self.params) | dict(self.params.buffers) | self.encoder.arrays()
             np.savez(folder / "parameters.npz", **arrays)  # type: ignore[arg-type]
-            np.savez(folder / "measured.npz", evaluated=self._evaluated, probed=self._probed)
+            probed = {f"probed.{name}": values for name, values in self._probed.items()}
+            np.savez(folder / "measured.npz", evaluated=self._evaluated, **probed)  # type: ignore[arg-type]
             described.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
         except OSError as error:
             raise StorageError(f"{folder}: cannot be written: {error.strerror or error}") from None
@@ -252,9 +257,10 @@ def load(folder: str | Path) -> Result:
                     own[name] = stored[name]
             encoder = Encoder.read(about["form"], stored)
         with _archive(folder / "measured.npz") as stored:
-            evaluated, probed = stored["evaluated"], stored["probed"]
-        if evaluated.shape[1:] != (len(PARTS), 2) or probed.shape[1:] != (len(training.looks()),):
-            raise ValueError(f"measurements of shapes {evaluated.shape}, {probed.shape}")
+            own = [probe.name for probe in training.probes if probe.when != "parts"]
+            evaluated, probed = stored["evaluated"], {n: stored[f"probed.{n}"] for n in own}
+        if evaluated.shape[1:] != (len(PARTS), 2):
+            raise ValueError(f"measurements of shape {evaluated.shape}")
         return Result(
             training, about["seed"], params, about["status"], about["reason"], about["steps"],
             about["divergence"], evaluated, probed, about["steps_an_epoch"],
