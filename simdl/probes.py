@@ -13,7 +13,7 @@ from simdl.spec import Count, Finite, resolved, spec
 
 
 class _Kind(NamedTuple):
-    """What a probe measures; `looks`: the field that the ops it looks at have, "" for no op."""
+    """What a probe measures; `looks`: what ops must have that it looks at, "" for no op."""
 
     meaning: str
     unit: str
@@ -52,7 +52,7 @@ _KINDS = {
         "share of activations that are exactly 0", "1", "batch", "kernel", "output_zero_share"
     ),
     "saturation": _Kind(
-        "share of activations of small slope", "1", "batch", "kernel", "saturation"
+        "share of activations of small slope", "1", "batch", "curve", "saturation"
     ),
     "dead_units": _Kind(
         "share of units that fire for no training sample", "1", "survey", "can_die"
@@ -176,10 +176,10 @@ class Probe:
     def ops(self, program: Any) -> list[int]:
         """Indices of the ops it looks at; what looks at the whole batch goes with the first."""
         looks = self._kind.looks
-        if looks == "can_die":
-            from simdl.engine.curves import can_die
+        if looks in ("curve", "can_die"):
+            from simdl.engine import curves
 
-            return [op for op in program.find("kernel") if can_die(program, op)]
+            return [op for op in program.find("kernel") if getattr(curves, looks)(program, op)]
         return program.find(looks) if looks else program.find("forward")[:1]
 
 

@@ -22,7 +22,7 @@ def _respond(op, y, slopes, x, ones):  # type: ignore[no-untyped-def]
 
 
 def curve(program: Program, op: int) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-    """Return x from -16 to 16, f(x) and f'(x); None of an activation that is no single curve."""
+    """Return x from -16 to 16, f(x) and f'(x); None where there is no kernel of a single curve."""
     record: Any = program.layout(1).ops[op]
     if record.kernel == 0 or record.kernel_backward == 0:
         return None
