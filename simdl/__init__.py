@@ -13,8 +13,10 @@ from simdl.errors import InputError, StorageError
 if TYPE_CHECKING:
     from simdl._jit import njit
     from simdl.configuration import with_values
+    from simdl.curvature import gradient_noise_scale, sharpness
     from simdl.data import Data
     from simdl.fields import effective_receptive_field, receptive_field
+    from simdl.firing import dead_units
     from simdl.functional import Pullback, forward, value_and_grad, vjp
     from simdl.network import Network
     from simdl.parameters import Parameters
@@ -35,12 +37,15 @@ _HOMES = {
     "Pullback": "functional",
     "Result": "result",
     "Sweep": "sweep",
+    "dead_units": "firing",
     "effective_receptive_field": "fields",
     "forward": "functional",
     "from_torch": "state_dict",
+    "gradient_noise_scale": "curvature",
     "load": "result",
     "njit": "_jit",
     "receptive_field": "fields",
+    "sharpness": "curvature",
     "to_torch": "state_dict",
     "train": "training",
     "value_and_grad": "functional",
@@ -54,8 +59,9 @@ _MODULES = (
 
 __all__ = [
     "RESULTS_VERSION", "Data", "InputError", "Network", "Parameters", "Probe", "Pullback", "Result",
-    "StorageError", "Sweep", "__version__", "effective_receptive_field", "forward", "from_torch",
-    "load", "njit", "receptive_field", "to_torch", "train", "value_and_grad", "vjp", "with_values",
+    "StorageError", "Sweep", "__version__", "dead_units", "effective_receptive_field", "forward",
+    "from_torch", "gradient_noise_scale", "load", "njit", "receptive_field", "sharpness", "to_torch",
+    "train", "value_and_grad", "vjp", "with_values",
 ]  # fmt: skip
 
 

@@ -99,7 +99,7 @@ class ProbesSection(_Section):
     """What is measured; layers on the batch in hand every so many steps."""
 
     every: Count | Literal["epoch"] = "epoch"
-    names: tuple[str, ...] = ()
+    names: tuple[Any, ...] = ()  # or tables, such as {name = "activation_histogram", bins = 20}
 
 
 _SECTIONS: dict[str, type[_Section]] = {
@@ -294,8 +294,9 @@ def _mlp(section: NetworkSection, outputs: int) -> tuple[Layer, ...]:
 
 def _probes(section: ProbesSection) -> tuple[Probe, ...]:
     """Loss and accuracy at the end; those named, at their interval."""
-    chosen = [Probe(name, section.every) for name in section.names]
-    whole = {probe.name for probe in chosen if not probe.layered}
+    tables = [dict(n) if isinstance(n, Mapping) else {"name": n} for n in section.names]
+    chosen = [Probe(**({"every": section.every} | table)) for table in tables]
+    whole = {probe.name for probe in chosen if probe.when == "parts"}
     if not whole:
         return (Probe("loss", "end"), Probe("accuracy", "end"), *chosen)
     return tuple(chosen)

@@ -48,17 +48,10 @@ class _Pass:
     ) -> None:
         from simdl.engine.records import RUN, records
 
-        _check(net, params)
+        rows, buffers = checked(net, params, x)
         self.net, program = net, net.program
-        rows = _batch(net, x)
-        if params.flat.shape != (net.n_parameters,) or params.flat.dtype != net.dtype:
-            raise InputError(
-                f"params: {params.flat.size} of {params.flat.dtype}: must be "
-                f"{net.n_parameters} of {net.dtype}, as net.init returns"
-            )
         self.n = len(rows)
         self.layout = program.layout(self.n, to_input)
-        buffers = _buffers(net, params)
         grads = np.zeros_like(params.flat)
         self.at = self.layout.tensors(params.flat, grads, buffers)
         self.run = records(RUN, 1)
@@ -84,6 +77,24 @@ class _Pass:
 
         with single_thread():
             passes.backward(self.layout.ops, self.run[0], self.at)
+
+
+def checked(net: Network, params: Parameters, x: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return x as (n, *input_shape) of the network's precision, and the running statistics.
+
+    Raises
+    ------
+    InputError
+        If `x` or `params` do not fit the network.
+    """
+    _check(net, params)
+    rows = _batch(net, x)
+    if params.flat.shape != (net.n_parameters,) or params.flat.dtype != net.dtype:
+        raise InputError(
+            f"params: {params.flat.size} of {params.flat.dtype}: must be "
+            f"{net.n_parameters} of {net.dtype}, as net.init returns"
+        )
+    return rows, _buffers(net, params)
 
 
 def _check(net: Any, params: Any) -> None:

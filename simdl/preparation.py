@@ -11,6 +11,7 @@ import numpy as np
 
 from simdl.data import Data
 from simdl.errors import InputError
+from simdl.instruments import Instruments
 from simdl.stopping import place, steps_between
 
 if TYPE_CHECKING:
@@ -69,8 +70,6 @@ def _judging(training: Training, plan: Any, an_epoch: int) -> np.ndarray:
 
 def plan_of(training: Training, parts: Any) -> tuple[Any, Any]:
     """Return how to train (addresses, layouts, rates) and the space to do it in."""
-    from numba import types
-
     from simdl._jit import address
     from simdl.engine import records as r
     from simdl.engine import state
@@ -83,11 +82,8 @@ def plan_of(training: Training, parts: Any) -> tuple[Any, Any]:
     loss, option = training.loss.rule()
     update, options, _ = training.optimizer.rule()
 
-    def interval(layered: bool) -> int:
-        every = [p.every for p in training.probes if p.layered == layered]
-        return (
-            0 if not every or every[0] == "end" else an_epoch if every[0] == "epoch" else every[0]
-        )
+    instruments = Instruments(training, samples)
+    of_parts = [probe for probe in training.probes if probe.when == "parts"]
 
     plan = r.records(r.PLAN, 1)
     p = plan[0]
@@ -99,19 +95,15 @@ def plan_of(training: Training, parts: Any) -> tuple[Any, Any]:
     p.output = layout.offsets[program.output.slot]
     p.eval_output = evaluation.offsets[program.output.slot]
     p.first = layout.offsets[1] if len(layout.offsets) > 1 else layout.size
-    p.probe_every, p.evaluate_every = interval(True), interval(False)
-    p.evaluate_end = any(not probe.layered for probe in training.probes)
+    instruments.enter(p)
+    p.evaluate_every = instruments.every(of_parts[0]) if of_parts else 0
+    p.evaluate_end = bool(of_parts)
     p.clip_norm, p.clip_value = training.clip_norm, training.clip_value
     p.l1, p.l2 = training.l1, training.l2
     groups, penalized = _groups(training)
 
-    looks = training.looks()
-    table = r.records(r.PROBE, len(looks))
-    for record, (probe, op) in zip(table, looks, strict=True):
-        signature = r.op_signature(dtype, types.float64)
-        record["address"], record["op"] = address(probe.compiled[0], signature), op
     how = state.How(
-        plan, layout.ops, evaluation.ops, table,
+        plan, layout.ops, evaluation.ops, instruments.tables(),
         training.schedule.rates(training.optimizer.lr, steps, an_epoch),
         np.array([options] * 2, float), groups, penalized, _judging(training, p, an_epoch),
     )  # fmt: skip
@@ -119,15 +111,17 @@ def plan_of(training: Training, parts: Any) -> tuple[Any, Any]:
     params, grads = (r.aligned(net.n_parameters, dtype) for _ in range(2))
     buffers = np.zeros(program.n_buffers, dtype)
     width = parts.train.t.shape[2]
+    at, watch = instruments.watch(layout.tensors(params, grads, buffers))
     space = state.Space(
         r.records(r.RUN, 1),
-        layout.tensors(params, grads, buffers),
+        at,
         evaluation.tensors(params, grads, buffers),
         np.zeros(batch, dtype),
         np.zeros(EVALUATION_ROWS, dtype),
         np.zeros((batch, width), dtype),
         np.zeros((EVALUATION_ROWS, width), dtype),
         np.zeros(samples, np.int64),
+        watch,
     )
     return how, space
 
@@ -148,7 +142,7 @@ def _groups(training: Training) -> tuple[np.ndarray, np.ndarray]:
     return np.array(pieces).reshape(-1, 3), np.array(penalized).reshape(-1, 2)
 
 
-def room_for(training: Training, how: Any, count: int) -> Any:
+def room_for(training: Training, parts: Any, how: Any, count: int) -> Any:
     """Return NaN-filled room for what will be measured."""
     from simdl.engine.state import BEST, REPORT_SIZE, Records
 
@@ -157,7 +151,7 @@ def room_for(training: Training, how: Any, count: int) -> Any:
     def rows(every: int) -> int:
         return -(-int(plan.steps) // int(every)) if every else 0
 
-    probed = np.full((count, rows(plan.probe_every), how.probes.size), np.nan)
+    probed = Instruments(training, parts.train.x.shape[1]).room(count)
     evaluated = np.full((count, rows(plan.evaluate_every) + 1, 3, 2), np.nan)
     report = np.zeros((count, REPORT_SIZE), np.int64)
     report[:, BEST] = -1

@@ -16,6 +16,7 @@ import numpy as np
 
 from simdl.data.answers import Encoder
 from simdl.errors import InputError, StorageError
+from simdl.instruments import labelled
 from simdl.parameters import Parameters
 from simdl.probes import PARTS
 from simdl.spec import from_tables, to_tables
@@ -64,7 +65,7 @@ class Result:
     steps: int
     divergence: dict[str, Any] | None
     _evaluated: np.ndarray = field(repr=False)  # (records, parts, loss and accuracy)
-    _probed: np.ndarray = field(repr=False)  # (records, looks)
+    _probed: Mapping[str, np.ndarray] = field(repr=False)  # of each other probe, (records, ...)
     _an_epoch: int = field(repr=False)  # steps
     encoder: Encoder = field(default_factory=Encoder, repr=False)
     best: dict[str, Any] | None = None
@@ -105,16 +106,24 @@ class Result:
         return cls(
             training, seed, params, status, reason, steps, divergence,
             records.evaluated[s, : report[state.EVALUATED]].copy(),
-            records.probed[s, : report[state.PROBED]].copy(),
-            an_epoch, encoder, best, judged, records.returned[s].copy(),
+            records.probed[s], an_epoch, encoder, best, judged, records.returned[s].copy(),
         )  # fmt: skip
 
     @property
     def metrics(self) -> dict[str, float]:
-        """Loss and accuracy of each part, such as "test_accuracy", of the returned parameters."""
+        """Loss and accuracy of each part, such as "test_accuracy", of the returned parameters.
+
+        And what is one number of the whole training set, such as "sharpness", at the end.
+        """
         if self.status == "cancelled":
             return {}
-        last, found = self._returned, {}
+        found = {
+            probe.name: float(self._probed[probe.name][-1])
+            for probe in self.training.probes
+            if probe.when == "survey" and self._probed[probe.name].shape[1:] == ()
+            if len(self._probed[probe.name])
+        }
+        last = self._returned
         for index, kind in ((0, "loss"), (1, "accuracy")):
             if self._wants(kind):
                 for part, values in zip(PARTS, last, strict=True):
@@ -129,9 +138,11 @@ class Result:
     def history(self) -> xarray.Dataset:
         """All measurements: variables over ``epoch`` or ``step`` and, a layer each, ``layer``.
 
-        Layers are named by path ("0", "3.1"), their kinds are in the coordinate ``layer_kind``. A
-        layer without the quantity has NaN. After a divergence the last record is of that moment;
-        of two records at one step it is the one that stays. It is of the parameters of that moment,
+        A histogram also has ``bin``, named by its middle, with ``bin_left`` and ``bin_right``; an
+        array that a function of your own returned has ``name_0`` and so on. Layers are named by
+        path ("0", "3.1"), their kinds are in the coordinate ``layer_kind``. A layer without the
+        quantity has NaN. After a divergence the last record is of that moment; of two records at
+        one step it is the one that stays. It is of the parameters of that moment,
         whichever ones are returned.
         """
         import xarray
@@ -140,13 +151,12 @@ class Result:
         for probe in self.training.probes:
             if probe.every == "end":
                 continue
-            meaning, unit = probe.meaning
-            attributes = {"long_name": meaning, "units": unit}
-            if probe.layered:
-                arrays[probe.name] = self._layered(probe, attributes)
+            attributes = probe.attributes
+            if probe.when != "parts":
+                arrays[probe.name] = self._found(probe)
                 continue
             index = 0 if probe.name == "loss" else 1
-            axis, evaluated = self._at_steps(probe.every)
+            axis, evaluated = self._at_steps(probe.every, self._evaluated)
             for part, name in enumerate(PARTS):
                 values = evaluated[:, part, index]
                 if _told(name, probe.name, evaluated[:, part], values):
@@ -163,13 +173,15 @@ class Result:
         """
         return seen_by(self.training.stop, self._judged, self._an_epoch)
 
-    def _at_steps(self, every: Any) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        """Return the axis of the evaluations, and the evaluations, one a step."""
-        at = self._steps(every, len(self._evaluated))
+    def _at_steps(
+        self, every: Any, records: np.ndarray
+    ) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        """Return the axis of records that end with one at the end, and the records, one a step."""
+        at = self._steps(every, len(records))
         if len(at):
             at[-1] = self.steps  # the last record is taken at the end
         last = np.append(at[1:] != at[:-1], np.ones(len(at[:1]), bool))
-        return self._axis(every, at[last]), self._evaluated[last]
+        return self._axis(every, at[last]), records[last]
 
     def _steps(self, every: Any, count: int) -> np.ndarray:
         return np.arange(count) * (self._an_epoch if every == "epoch" else every)
@@ -180,19 +192,12 @@ class Result:
         whole = (at % self._an_epoch == 0).all()
         return {"epoch": at // self._an_epoch if whole else at / self._an_epoch}
 
-    def _layered(self, probe: Any, attributes: dict[str, str]) -> xarray.DataArray:
-        import xarray
-
-        program = self.training.net.program
-        leaves = [leaf for leaf in program.leaves if leaf[1] not in ("Flatten", "Identity")]
-        paths = [path for path, _ in leaves]
-        values = np.full((len(self._probed), len(leaves)), np.nan)
-        for column, (look, op) in enumerate(self.training.looks()):
-            if look == probe:
-                values[:, paths.index(program.leaf(op)[0])] = self._probed[:, column]
+    def _found(self, probe: Any) -> xarray.DataArray:
+        values = self._probed[probe.name]
         axis = self._axis(probe.every, self._steps(probe.every, len(values)))
-        layers = {"layer": paths, "layer_kind": ("layer", [kind for _, kind in leaves])}
-        return xarray.DataArray(values, axis | layers, dims=(*axis, "layer"), attrs=attributes)
+        if probe.when == "survey":
+            axis, values = self._at_steps(probe.every, values)
+        return labelled(probe, self.training.net.program, axis, values)
 
     def predict(self, x: Any) -> Predictions:
         """Return what the network says of raw samples (N, ...), as they were before any scaling.
@@ -246,9 +251,10 @@ class Result:
             described.unlink(missing_ok=True)  # it is written last: without it nothing is loaded
             arrays = dict(self.params) | dict(self.params.buffers) | self.encoder.arrays()
             np.savez(folder / "parameters.npz", **arrays)  # type: ignore[arg-type]
+            probed = {f"probed.{name}": values for name, values in self._probed.items()}
             np.savez(
-                folder / "measured.npz", evaluated=self._evaluated, probed=self._probed,
-                judged=self._judged, returned=self._returned,
+                folder / "measured.npz", evaluated=self._evaluated, judged=self._judged,
+                returned=self._returned, **probed,  # type: ignore[arg-type]
             )  # fmt: skip
             described.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
         except OSError as error:
@@ -281,10 +287,11 @@ def load(folder: str | Path) -> Result:
                     own[name] = stored[name]
             encoder = Encoder.read(about["form"], stored)
         with _archive(folder / "measured.npz") as stored:
-            evaluated, probed = stored["evaluated"], stored["probed"]
+            own = [probe.name for probe in training.probes if probe.when != "parts"]
+            evaluated, probed = stored["evaluated"], {n: stored[f"probed.{n}"] for n in own}
             judged, returned = stored["judged"], stored["returned"]
-        if evaluated.shape[1:] != (len(PARTS), 2) or probed.shape[1:] != (len(training.looks()),):
-            raise ValueError(f"measurements of shapes {evaluated.shape}, {probed.shape}")
+        if evaluated.shape[1:] != (len(PARTS), 2):
+            raise ValueError(f"measurements of shape {evaluated.shape}")
         return Result(
             training, about["seed"], params, about["status"], about["reason"], about["steps"],
             about["divergence"], evaluated, probed, about["steps_an_epoch"],

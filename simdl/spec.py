@@ -121,6 +121,21 @@ def from_table(kinds: Mapping[str, type[T]], table: Any, key: str, tag: str = "n
         ) from None
 
 
+def resolved(function: Any, key: str) -> Any:
+    """Return the function that "module:function" names; functions as they are."""
+    if callable(function):
+        return function
+    module, colon, name = str(function).partition(":")
+    if not (colon and module and name):
+        raise InputError(f"{key}: {function!r}: must be a function or 'module:function'")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except ImportError as error:
+        raise InputError(f"{key}: {function!r}: module cannot be imported: {error}") from None
+    except AttributeError:
+        raise InputError(f"{key}: {function!r}: module {module!r} has no {name!r}") from None
+
+
 def to_tables(value: Any) -> Any:
     """Return a description as plain tables, lists and numbers, the same for equal descriptions.
 

@@ -14,6 +14,7 @@ from simdl.data import Data
 from simdl.engine.blas import single_thread
 from simdl.engine.interrupt import interruptible
 from simdl.errors import InputError, Problems, suggest
+from simdl.instruments import Instruments
 from simdl.losses import Loss
 from simdl.losses import loss as make_loss
 from simdl.network import Network, check_seed
@@ -60,16 +61,6 @@ class Training:
     l2: float = 0.0
     penalize_biases: bool | None = None
     stop: Stop | None = None
-
-    def looks(self) -> list[tuple[Probe, int]]:
-        """Which probe looks at which op, in the order of the recorded columns."""
-        program = self.net.program
-        return [
-            (probe, op)
-            for probe in self.probes
-            if probe.layered
-            for op in program.find(probe.compiled[1])
-        ]
 
     def length(self, samples: int) -> tuple[int, int, int]:
         """Return batch size, steps an epoch and steps in all for a training set of `samples`."""
@@ -236,7 +227,7 @@ def train_chunk(
     parts = parts_of(training, data)
     how, space = plan_of(training, parts)
     count, steps = len(seeds), int(how.plan[0].steps)
-    records = room_for(training, how, count)
+    records = room_for(training, parts, how, count)
     slots = np.zeros((count, training.optimizer.rule()[2], net.n_parameters), net.dtype)
     params, buffers = net.start(count)
     if start is not None:
@@ -256,6 +247,9 @@ def train_chunk(
 
     with single_thread():
         run() if watched else interruptible(run, control, watch)
+    instruments = Instruments(training, parts.train.x.shape[1])
+    found = instruments.found(training, data, parts, records, control)
+    records = records._replace(probed=found)
     if data[0].n_classes is None:  # targets that are no classes have no accuracy
         records.evaluated[..., 1] = records.judged[..., 1] = records.returned[..., 1] = np.nan
     return [

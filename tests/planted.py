@@ -60,6 +60,31 @@ def halve(y, x, alpha):
 
 
 @numba.njit
+def square(y, x, alpha):
+    for i in range(x.size):
+        y[i] = x[i] * x[i]
+
+
+@numba.njit
+def square_backward(dx, dy, x, y, alpha):
+    for i in range(x.size):
+        dx[i] = 2 * x[i] * dy[i]
+
+
+@numba.njit
+def low(y, x, alpha):
+    """min(x - alpha, 0): silent on the other side, and from elsewhere on, than ReLU."""
+    for i in range(x.size):
+        y[i] = x[i] - alpha if x[i] < alpha else 0.0
+
+
+@numba.njit
+def low_backward(dx, dy, x, y, alpha):
+    for i in range(x.size):
+        dx[i] = dy[i] if x[i] < alpha else 0.0
+
+
+@numba.njit
 def allocate(y, x, alpha):
     y[:] = np.maximum(x, 0.0)  # a new array each time
 

@@ -16,7 +16,10 @@ from simdl import layers as L
 from simdl.training import describe, train_chunk
 
 SEEDS = (0, 1, 2, 3, 4)
-LOOKS = ("gradient_rms", "weight_rms", "preactivation_std", "zero_share")
+LOOKS = (
+    "gradient_rms", "weight_rms", "preactivation_std", "zero_share", "update_ratio", "saturation",
+    "activation_histogram", "dead_units",
+)  # fmt: skip
 PROBES = ("loss", "accuracy", *(simdl.Probe(name, 2) for name in LOOKS))
 
 

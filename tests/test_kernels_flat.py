@@ -159,6 +159,39 @@ def test_statistics(n: int, dtype: str) -> None:
     assert statistics.share_of_zeros(x) == exact.count(0.0) / n
 
 
+EDGES = np.array([-1.0, 0.0, 0.25, 2.0, 2.5])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("n", [1, 2, 15, 1000])
+def test_counts(n: int, dtype: str) -> None:
+    """Values on the edges, outside, infinite and NaN among them."""
+    rng = np.random.default_rng(3)
+    x = rng.normal(loc=1, size=n).astype(dtype)
+    some = [2.5, -1.0, 0.0, np.nan, np.inf, -np.inf, 2.0, -0.0]
+    x[: len(some)] = rng.permutation(some)[:n] if n < len(some) else some
+    shares = np.full(4, np.nan)
+    statistics.histogram(shares, x, EDGES)
+    within = x[np.isfinite(x)].astype(float)
+    assert np.array_equal(shares, np.histogram(within, EDGES)[0] / n)
+    for limit in (0.0, 0.5, 2.5, np.inf):
+        assert statistics.count_below(x, limit) == (np.abs(x) < limit).sum()
+    assert statistics.count_below(x, np.nan) == 0
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_squared_distance(dtype: str) -> None:
+    rng = np.random.default_rng(3)
+    for n in (0, 1, 100):
+        x, y = rng.normal(size=(2, n)).astype(dtype)
+        want = math.fsum((float(a) - float(b)) ** 2 for a, b in zip(x, y, strict=True))
+        assert statistics.squared_distance(x, y) == pytest.approx(want, rel=1e-13)
+    x[7] = np.nan
+    assert math.isnan(statistics.squared_distance(x, y))
+    x[7] = np.inf
+    assert statistics.squared_distance(x, y) == np.inf
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_statistics_of_nothing(dtype: str) -> None:
     x = np.zeros(0, dtype)

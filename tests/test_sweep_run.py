@@ -81,6 +81,21 @@ def test_record_chooses() -> None:
     assert both.train_loss.dims == ("seed", "step") and both.test_loss.dims == ("seed",)
 
 
+def test_record_of_layers_bins_and_surveys() -> None:
+    names = ["dead_units", "sharpness", {"name": "activation_histogram", "bins": [-1, 0, 2]}]
+    base = BASE | {"probes": {"names": names, "every": 4}}
+    base["network"] = base["network"] | {"activation": "relu"}
+    record = ["sharpness", "dead_units", "activation_histogram"]
+    runs = Sweep(base, seeds=2, record=record).run()
+    assert runs.sharpness.dims == ("seed", "step") and (runs.sharpness > 0).all()
+    assert runs.step.values.tolist() == [0, 4, 6]
+    assert runs.dead_units.sel(layer="1").notnull().all()
+    assert runs.activation_histogram.dims == ("seed", "step", "layer", "bin")
+    assert runs.bin.values.tolist() == [-0.5, 1] and runs.bin_right.values.tolist() == [0, 2]
+    shares = runs.activation_histogram.sel(layer="1", step=[0, 4])
+    assert (shares.sel(bin=-0.5) == 0).all() and (shares.sel(bin=1) > 0.5).all()
+
+
 def test_measurements() -> None:
     runs = measurements().run()
     assert runs.n.dims == ("a", "seed") and runs.n.values.tolist() == [[2, 3], [4, 5], [6, 7]]

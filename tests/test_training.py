@@ -11,6 +11,7 @@ import simdl
 from simdl import layers as L
 from simdl import optimizers as O
 from simdl.kernels.philox import STREAM_ORDER, permutation
+from simdl.probes import NAMES
 
 PLAIN = ["dense", "tanh", ["dense", "relu"], "dense"]  # what `net` builds, for the naive trainer
 LAYERS = (L.Dense(6), L.Tanh(), L.Residual([L.Dense(6), L.ReLU()]), L.Dense(3))
@@ -252,12 +253,18 @@ def allocations() -> None:
         _nrt_python.memsys_disable_stats()
 
 
+def one(net: simdl.Network, params: simdl.Parameters, data: simdl.Data) -> float:
+    """A measure of one's own, for which the loop copies the parameters."""
+    return 1.0
+
+
 @pytest.mark.parametrize("optimizer", O.KINDS)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.usefixtures("allocations")
 def test_a_step_allocates_nothing(dtype: str, optimizer: str) -> None:
-    names = ("gradient_rms", "preactivation_std", "zero_share")
-    probes = ["loss", "accuracy", *(simdl.Probe(name, 3) for name in names)]
+    names = [name for name in NAMES if simdl.Probe(name).when in ("batch", "update")]
+    surveys = [simdl.Probe("dead_units", 3), simdl.Probe(one, 3)]
+    probes = ["loss", "accuracy", *(simdl.Probe(name, 3) for name in names), *surveys]
 
     def count(steps: int) -> int:
         before = rtsys.get_allocation_stats().alloc

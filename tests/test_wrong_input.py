@@ -21,6 +21,11 @@ def train(data: Any = DATA, on: Any = None, **settings: Any) -> simdl.Result:
     return simdl.train(net() if on is None else on, data, **{"steps": 3} | settings)
 
 
+def own_probe(net: Any, params: Any, data: Any) -> str:
+    """A measure of one's own that gives no number."""
+    return "high"
+
+
 def save_below_a_file(folder: Path) -> None:
     (folder / "file").write_text("x", encoding="utf-8")
     train().save(folder / "file" / "run")
@@ -162,8 +167,30 @@ SETTINGS: dict[str, tuple[Action, list[str]]] = {
         lambda: simdl.Probe("zero_share", "end"), ["probes.zero_share", "'end'", "'epoch'"],
     ),
     "two intervals": (
-        lambda: train(probes=[simdl.Probe("zero_share", 2), simdl.Probe("weight_rms", 3)]),
+        lambda: train(probes=[simdl.Probe("loss", 2), simdl.Probe("accuracy", 3)]),
         ["probes", "2 and 3", "choose one"],
+    ),
+    "an own probe at the end": (
+        lambda: simdl.Probe(own_probe, "end"), ["probes.own_probe", "'end'", "'epoch'"],
+    ),
+    "an own probe that bears a name of ours": (
+        lambda: simdl.Probe("x", function=simdl.sharpness), ["'sharpness'", "choose another"],
+    ),
+    "an own probe that returns text": (
+        lambda: train(probes=[simdl.Probe(own_probe)]), ["probes.own_probe", "str", "a number"],
+    ),
+    "bins of what has none": (
+        lambda: simdl.Probe("zero_share", bins=3), ["zero_share.bins", "3", "activation_histogram"],
+    ),
+    "edges that fall": (
+        lambda: simdl.Probe("activation_histogram", bins=(0, 2, 1)),
+        [".bins", "2.0, 1.0", "increase"],
+    ),
+    "a range that falls": (
+        lambda: simdl.Probe("activation_histogram", range=(1, 1)), [".bins", "increase"],
+    ),
+    "edges with NaN": (
+        lambda: simdl.Probe("activation_histogram", bins=(0, np.nan)), ["Probe.bins", "finite"],
     ),
     "negative seed": (lambda: train(seed=-1), ["seed", "-1", "0 to 2**32 - 1"]),
     "large seed": (lambda: net().init(2**32), ["seed", "4294967296", "2**32 - 1"]),

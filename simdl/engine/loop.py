@@ -6,12 +6,13 @@ Nothing is allocated inside a step. Python watches through the control block.
 import numpy as np
 
 from simdl import _jit
-from simdl._jit import call_value, njit
+from simdl._jit import njit
 from simdl.engine.divergence import diagnose
 from simdl.engine.evaluation import evaluate_parts
 from simdl.engine.judgement import finish, is_due, judge
 from simdl.engine.ops.views import matrix
 from simdl.engine.passes import backward, batch_loss, draw, forward
+from simdl.engine.probing import look, look_at_update, survey
 from simdl.engine.state import (
     CANCEL,
     CANCELLED,
@@ -67,7 +68,8 @@ def train_one(how, space, parts, trials, s, records, control):
     at.buffers[:] = trials.buffers[s]
     slots = trials.slots[s]
     run.seed = seed
-    probed = evaluated = epoch = 0
+    probes, probed, moved = how.probes, records.probed, space.watch.moved
+    looked = evaluated = epoch = 0
     start = n  # the first step draws an order
     report[STATUS] = COMPLETED
     for step in range(plan.steps):
@@ -83,6 +85,8 @@ def train_one(how, space, parts, trials, s, records, control):
             last = evaluated - 1 if fresh else -1
             if judge(how, space, parts, trials, s, last, records, control):
                 break
+        if probes.surveys.size > 0:
+            survey(how, space, x, s, step, False, probed, control)
         if start >= n:
             permutation(space.order, seed, STREAM_ORDER, epoch)
             epoch += 1
@@ -98,23 +102,30 @@ def train_one(how, space, parts, trials, s, records, control):
         loss = batch_loss(plan, space.losses[:rows], dy, y, targets)
         backward(ops, run, at)
         if plan.probe_every > 0 and step % plan.probe_every == 0:
-            for i in range(how.probes.size):
-                probe = how.probes[i]
-                records.probed[s, probed, i] = call_value(probe.address, ops[probe.op], run, at)
-            probed += 1
+            look(probes.batch, probes.options, step, probed.looks[s], ops, run, at)
+        looked = step + 1
         if not (np.isfinite(loss) and all_finite(at.arena[plan.first :]) and all_finite(at.grads)):
             diagnose(ops, run, at, step, loss, report)
             break
         penalize(how, at)
         clip(at.grads, plan.clip_norm, plan.clip_value)
+        moving = plan.update_every > 0 and step % plan.update_every == 0
+        if moving:
+            moved.params[:] = at.params
         update(how, at, slots, step)
+        if moving:
+            look_at_update(probes, step, probed.looks[s], ops, run, at.params, moved)
         report[STEPS_DONE] = step + 1
     if report[STATUS] == COMPLETED and not all_finite(at.params):
         diagnose(ops, run, at, plan.steps, loss, report)
     if report[STATUS] == COMPLETED and is_due(plan, plan.steps):
         judge(how, space, parts, trials, s, -1, records, control)
+    if probes.surveys.size > 0 and report[STATUS] != CANCELLED:
+        survey(how, space, x, s, plan.steps, True, probed, control)
+        if control[CANCEL] != 0:  # it may have been cut short
+            report[STATUS] = CANCELLED
     evaluated = finish(how, space, parts, trials, s, evaluated, records, control)
-    report[PROBED], report[EVALUATED] = probed, evaluated
+    report[PROBED], report[EVALUATED] = looked, evaluated
 
 
 @njit

@@ -57,8 +57,21 @@ OP = np.dtype(
 # rows in this batch; 1 in training; the step from 0; the seed
 RUN = np.dtype([(name, np.int64) for name in ("rows", "training", "step", "seed")], align=True)
 
-# a pair of a probe and the op it looks at
-PROBE = np.dtype([("address", np.int64), ("op", np.int64)], align=True)
+# a look of a probe at an op: what to call, when, where its numbers and its options are
+PROBE = np.dtype(
+    [
+        (name, np.int64)
+        for name in ("address", "op", "every", "column", "width", "option", "n_options")
+    ],
+    align=True,
+)
+
+# what is taken of a training between two steps: dead units, or a copy of the parameters; every so
+# many steps (0 for the end only); the first row in its records
+SURVEY = np.dtype([(name, np.int64) for name in ("dead", "every", "first")], align=True)
+
+# units (channels of an image) that may be dead: their op, how many, the first one's flag
+UNITS = np.dtype([(name, np.int64) for name in ("op", "size", "first")], align=True)
 
 # how an initializer fills one weight matrix (n_in x n_out), and its bias if it has one
 DRAW = np.dtype(
@@ -82,7 +95,8 @@ PLAN = np.dtype(
             "n_output",
             "first",  # where the activations begin in the training arena, behind the input
             "eval_rows",
-            "probe_every",  # steps between probes, 0 for none
+            "probe_every",  # steps between looks at a batch, 0 for none
+            "update_every",  # steps between looks at an update, 0 for none
             "evaluate_every",  # steps between evaluations, 0 for none
             "evaluate_end",
             "stop",  # address of the stop rule
@@ -128,12 +142,19 @@ def _types(dtype: str) -> tuple[Any, Any]:
 
 @cache
 def op_signature(dtype: str, returns: Any = types.none) -> Any:
-    """Signature of adapters: (op, run, tensors) -> nothing; of probes: -> float64."""
+    """Signature of adapters: (op, run, tensors)."""
     vector = np.zeros(1, dtype)
     at = Tensors(*[vector] * 6)
     return returns(
         numba.typeof(records(OP, 1)).dtype, numba.typeof(records(RUN, 1)).dtype, numba.typeof(at)
     )
+
+
+@cache
+def probe_signature(dtype: str) -> Any:
+    """Signature of probes: (out, options, op, run, tensors)."""
+    numbers = types.Array(types.float64, 1, "C")
+    return types.none(numbers, numbers, *op_signature(dtype).args)
 
 
 @cache

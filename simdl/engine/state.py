@@ -15,19 +15,31 @@ ACTIVATIONS, LOSS, GRADIENT, PARAMETERS = 1, 2, 3, 4
 Part = namedtuple("Part", "x t")  # (d, n, inputs), (d, n, targets); d = 1 where seeds share it
 Parts = namedtuple("Parts", "train validation test")
 
+# what probes look at: PROBE records for batches and for updates, their options (m,), SURVEY
+# records, the UNITS that may be dead
+Probes = namedtuple("Probes", "batch update options surveys units")
+
+# what they find: looks (s, records, columns), dead (s, records, layers), snapshots of parameters
+# and running statistics (s, records, p + b), counts (s, surveys)
+Probed = namedtuple("Probed", "looks dead snapshots counts")
+
+# their scratch: tensors of an update, whose `params` are those before the step and whose `grads`
+# are what the step adds; flags of units that fire
+Watch = namedtuple("Watch", "moved fired")
+
 # the trials of a chunk: seeds (s,), params (s, p), buffers (s, b), slots (s, k, p)
 Trials = namedtuple("Trials", "seeds params buffers slots")
 
-# what is measured: probed (s, records, probes), evaluated (s, records, 3 parts, loss and accuracy),
+# what is measured: Probed, evaluated (s, records, 3 parts, loss and accuracy),
 # report (s, REPORT_SIZE), judged (s, judgements, 3, 2), what the parameters that are returned
 # reach: returned (s, 3, 2)
 Records = namedtuple("Records", "probed evaluated report judged returned")
 
 # scratch: one RUN record, tensors for training and for evaluation, a batch's losses and targets,
-# order (n,)
-Space = namedtuple("Space", "run at eval_at losses eval_losses targets eval_targets order")
+# order (n,), a Watch
+Space = namedtuple("Space", "run at eval_at losses eval_losses targets eval_targets order watch")
 
-# how: one PLAN record, ops for training and for evaluation, probes, rates (steps,), the optimizer's
+# how: one PLAN record, ops for training and for evaluation, Probes, rates (steps,), the optimizer's
 # options (2, m), the second row for parameters that are not to shrink; groups (g, 3): start, stop
 # and row of options; penalized (w, 2): start and stop of what the l1 and l2 penalties act on;
 # stopping (m,) the stop rule's options

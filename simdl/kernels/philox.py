@@ -17,6 +17,7 @@ STREAM_SPLIT = 3
 STREAM_DATA = 4
 STREAM_NOISE = 5
 STREAM_USER = 6
+STREAM_PROBE = 7
 
 _u = np.uint32
 _M0, _M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)  # multipliers

@@ -57,6 +57,49 @@ def share_of_zeros(x):
     return count / np.float64(x.size)  # plain Python, too, gives NaN for nothing
 
 
+@njit
+def count_below(x, limit):
+    """How many elements of x (n,) have |x| < limit; NaN is not below."""
+    count = 0
+    for i in range(x.size):
+        count += 1 if abs(np.float64(x[i])) < limit else 0
+    return count
+
+
+@njit(fastmath=REASSOCIATE)
+def squared_distance(x, y):
+    """Sum of (x - y)^2 over x, y (n,), reordered freely: a named reduction."""
+    result = 0.0
+    for i in range(x.size):
+        off = np.float64(x[i]) - np.float64(y[i])
+        result += off * off
+    return result
+
+
+@njit
+def histogram(shares, x, edges):
+    """Fill shares (k,) with the share of x (n,) in [edges[i], edges[i + 1]).
+
+    The edges (k + 1,) increase. The last bin has its right edge, too, as in `numpy.histogram`. NaN
+    is in no bin, nor is what lies outside, so that the shares may sum to less than 1.
+    """
+    k = shares.size
+    shares[:] = 0.0
+    for i in range(x.size):
+        value = np.float64(x[i])
+        if edges[0] <= value <= edges[k]:
+            low, high = 0, k
+            while high - low > 1:
+                middle = (low + high) // 2
+                if value >= edges[middle]:
+                    low = middle
+                else:
+                    high = middle
+            shares[low] += 1.0
+    for i in range(k):
+        shares[i] /= np.float64(x.size)
+
+
 _EXPONENT32, _EXPONENT64 = np.int32(0x7F800000), np.int64(0x7FF0000000000000)
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from simdl.errors import InputError
 from simdl.layers.base import Layer
-from simdl.spec import Finite, Positive, spec
+from simdl.spec import Finite, Positive, resolved, spec
 
 if TYPE_CHECKING:
     from simdl.engine.program import Program, Value
@@ -173,7 +172,7 @@ class Activation(Elementwise):
 
     def __post_init__(self) -> None:
         for name in ("forward", "backward"):
-            object.__setattr__(self, name, _resolved(getattr(self, name), f"Activation.{name}"))
+            object.__setattr__(self, name, resolved(getattr(self, name), f"Activation.{name}"))
 
     def kernels(self) -> tuple[Any, Any]:
         return self.forward, self.backward
@@ -183,18 +182,3 @@ class Activation(Elementwise):
             return super().lower(program, path, x)
         except InputError as error:
             raise InputError(*(f"layers.{path}: Activation: {p}" for p in error.problems)) from None
-
-
-def _resolved(function: Any, key: str) -> Any:
-    """Return the function that "module:function" names; functions as they are."""
-    if callable(function):
-        return function
-    module, colon, name = str(function).partition(":")
-    if not (colon and module and name):
-        raise InputError(f"{key}: {function!r}: must be a function or 'module:function'")
-    try:
-        return getattr(importlib.import_module(module), name)
-    except ImportError as error:
-        raise InputError(f"{key}: {function!r}: module cannot be imported: {error}") from None
-    except AttributeError:
-        raise InputError(f"{key}: {function!r}: module {module!r} has no {name!r}") from None

@@ -166,7 +166,8 @@ def _record_problems(training: Any, record: Sequence[str]) -> Iterable[str]:
     measured = [METRICS, *ALWAYS, *(STOPPING if training.stop else ())]
     for probe in training.probes:
         parts = ("train_", "validation_", "test_")
-        measured += [probe.name] if probe.layered else [part + probe.name for part in parts]
+        own = probe.when != "parts"
+        measured += [probe.name] if own else [part + probe.name for part in parts]
     for name in record:
         if name not in measured:
             yield f"record: {name!r}: is not measured{suggest(str(name), measured)}"
