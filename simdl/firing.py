@@ -28,14 +28,14 @@ def units_of(program: Program, asked: bool = True) -> tuple[Any, list[str]]:
     first = 0
     for record, op, path in zip(table, ops, paths, strict=True):
         size = program.layer_outputs[path].shape[-1]  # of an image, its channels
-        record["op"], record["size"], record["first"] = op, size, first
+        record["op"], record["n_units"], record["first"] = op, size, first
         first += size
     return table, paths
 
 
 def flags(units: Any) -> np.ndarray:
     """Return room for a flag of every unit."""
-    return np.zeros(int(sum(units["size"])), np.int64)
+    return np.zeros(int(sum(units["n_units"])), np.int64)
 
 
 def dead_units(net: Network, params: Parameters, x: Any) -> dict[str, np.ndarray]:

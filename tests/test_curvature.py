@@ -1,4 +1,4 @@
-"""Sharpness and gradient noise scale against dense Hessians, samples' gradients and closed forms."""
+"""Sharpness and noise scale against dense Hessians, samples' gradients and closed forms."""
 
 from __future__ import annotations
 

@@ -98,7 +98,8 @@ def test_probes_change_nothing(probes: tuple, dtype: str) -> None:
     assert with_all.params.flat.tobytes() == with_some.params.flat.tobytes()
     every_step = with_some.history.get("gradient_rms")
     if every_step is not None and every_step.sizes["step"] > with_all.history.sizes["step"]:
-        assert with_all.history.gradient_rms.equals(every_step[::2])
+        every_other = with_all.history.gradient_rms.dropna("step", how="all")
+        assert every_other.equals(every_step[::2])  # the surveys have a record at the end besides
 
 
 def test_several_threads_at_once(alone: dict[int, str]) -> None:

@@ -183,11 +183,11 @@ def test_dead_units_while_training(interval: object) -> None:
     settings = {"batch_size": 50, "steps": 9, "optimizer": O.SGD(lr=1e-9), "params": params}
     history = simdl.train(made, everything, probes=probes, **settings).history
     at = [0, 2, 4, 6, 8, 9] if interval == 2 else [0, 1, 1.5]
-    assert history[list(history.sizes)[0]].values.tolist() == at
+    assert history[next(iter(history.sizes))].values.tolist() == at
     assert (history.dead_units.sel(layer="1") == 1 / 3).all()
     assert (history.dead_units.sel(layer="4") == 2 / 5).all()
     assert history.dead_units.sel(layer=["0", "3", "5"]).isnull().all()
-    assert (history.zero_share.sel(layer="1").dropna(list(history.sizes)[0]) > 0.6).all()
+    assert (history.zero_share.sel(layer="1").dropna(next(iter(history.sizes))) > 0.6).all()
 
 
 def test_surveys_at_the_end_are_of_the_last_parameters() -> None:

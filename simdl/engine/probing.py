@@ -31,9 +31,9 @@ def mark_fired(fired, units, ops, rows, arena):
     silent = fired.size
     for i in range(units.size):
         u, op = units[i], ops[units[i].op]
-        flags, y = fired[u.first : u.first + u.size], arena[op.y : op.y + rows * op.n_out]
-        for start in range(0, y.size, u.size):
-            for k in range(u.size):
+        flags, y = fired[u.first : u.first + u.n_units], arena[op.y : op.y + rows * op.n_out]
+        for start in range(0, y.size, u.n_units):
+            for k in range(u.n_units):
                 flags[k] |= y[start + k] != 0
     for k in range(fired.size):
         silent -= fired[k]
@@ -64,10 +64,10 @@ def dead_shares(out, fired, units):
     """Fill out (layers,) with the share of each layer's units that did not fire."""
     for i in range(units.size):
         u = units[i]
-        silent = u.size
-        for k in range(u.first, u.first + u.size):
+        silent = u.n_units
+        for k in range(u.first, u.first + u.n_units):
             silent -= fired[k]
-        out[i] = silent / u.size
+        out[i] = silent / u.n_units
 
 
 @njit

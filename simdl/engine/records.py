@@ -71,7 +71,7 @@ PROBE = np.dtype(
 SURVEY = np.dtype([(name, np.int64) for name in ("dead", "every", "first")], align=True)
 
 # units (channels of an image) that may be dead: their op, how many, the first one's flag
-UNITS = np.dtype([(name, np.int64) for name in ("op", "size", "first")], align=True)
+UNITS = np.dtype([(name, np.int64) for name in ("op", "n_units", "first")], align=True)
 
 # how an initializer fills one weight matrix (n_in x n_out), and its bias if it has one
 DRAW = np.dtype(
