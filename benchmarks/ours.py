@@ -12,9 +12,9 @@ from numba import njit
 from shapes import LR, SEED, Task, network
 
 import simdl
-from simdl._jit import array_view
-from simdl.engine.records import aligned
-from simdl.kernels.products import multiply, multiply_by_transpose, multiply_transposed
+from simdl._jit import address, array_view
+from simdl.engine.records import aligned, product_signature
+from simdl.kernels.products import multiply, multiply_by_transpose, multiply_transposed, product
 
 
 class Simdl(Contender):
@@ -69,18 +69,18 @@ class Simdl(Contender):
 
 
 @njit(error_model="numpy")
-def own(kind, c, a, b):
+def own(address, kind, c, a, b):
     """A product as simdl makes it: of a and b, of a^T and b, of a and b^T."""
     if kind == 0:
-        multiply(c, a, b, array_view(c, 0, 0))
+        multiply(address, c, a, b, array_view(c.reshape(c.size), 0, 0))
     elif kind == 1:
-        multiply_transposed(c, a, b, False)
+        multiply_transposed(address, c, a, b, False)
     else:
-        multiply_by_transpose(c, a, b)
+        multiply_by_transpose(address, c, a, b)
 
 
 @njit(error_model="numpy")
-def through_blas(kind, c, a, b):
+def through_blas(address, kind, c, a, b):
     """The same through `np.dot`, which calls SciPy's BLAS."""
     if kind == 0:
         np.dot(a, b, c)
@@ -94,7 +94,7 @@ def steps_with(product: Any) -> Any:
     """Return the function that does the products of a step, over and over, with `product`."""
 
     @njit(error_model="numpy")
-    def products(steps, sizes, batch, values, deltas, weights, grads):
+    def products(address, steps, sizes, batch, values, deltas, weights, grads):
         """y = x W; then, last layer first, dW = x^T dy, dx = dy W^T, but for the input's.
 
         Buffers are flat, layers one behind the other.
@@ -104,15 +104,15 @@ def steps_with(product: Any) -> Any:
                 n_in, n_out, at, behind, w = sizes[i]
                 x = values[at : at + batch * n_in].reshape(batch, n_in)
                 y = values[behind : behind + batch * n_out].reshape(batch, n_out)
-                product(0, y, x, weights[w : w + n_in * n_out].reshape(n_in, n_out))
+                product(address, 0, y, x, weights[w : w + n_in * n_out].reshape(n_in, n_out))
             for i in range(sizes.shape[0] - 1, -1, -1):
                 n_in, n_out, at, behind, w = sizes[i]
                 x = values[at : at + batch * n_in].reshape(batch, n_in)
                 dy = deltas[behind : behind + batch * n_out].reshape(batch, n_out)
-                product(1, grads[w : w + n_in * n_out].reshape(n_in, n_out), x, dy)
+                product(address, 1, grads[w : w + n_in * n_out].reshape(n_in, n_out), x, dy)
                 if i > 0:
                     dx = deltas[at : at + batch * n_in].reshape(batch, n_in)
-                    product(2, dx, dy, weights[w : w + n_in * n_out].reshape(n_in, n_out))
+                    product(address, 2, dx, dy, weights[w : w + n_in * n_out].reshape(n_in, n_out))
 
     return products
 
@@ -151,8 +151,16 @@ class Products(Contender):
 
     def train(self, orders: np.ndarray) -> None:
         steps = orders.size // self.task.batch
+        where = address(product, product_signature("float32"))
         self.products(
-            steps, self.sizes, self.task.batch, self.values, self.deltas, self.weights, self.grads
+            where,
+            steps,
+            self.sizes,
+            self.task.batch,
+            self.values,
+            self.deltas,
+            self.weights,
+            self.grads,
         )
 
     def loss(self) -> float:

@@ -12,6 +12,7 @@ import numpy as np
 from simdl.data import Data
 from simdl.errors import InputError
 from simdl.instruments import Instruments
+from simdl.probes import PARTS
 from simdl.stopping import place, steps_between
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def _judging(training: Training, plan: Any, an_epoch: int) -> np.ndarray:
     plan.judge_every = steps_between(stop, an_epoch)
     rule, options = stop.rule(an_epoch / plan.judge_every)
     plan.stop = address(rule, stop_signature())
-    plan.judge_train, plan.judge_validation = (p in stop.parts for p in ("train", "validation"))
+    plan.judge_parts = sum(2**i for i, part in enumerate(PARTS) if part in stop.parts)
     plan.watched_part, plan.watched_kind = place(stop.watched)
     plan.keep_best = stop.keep == "best"
     return np.array(options, float)
@@ -97,7 +98,7 @@ def plan_of(training: Training, parts: Any) -> tuple[Any, Any]:
     p.first = layout.offsets[1] if len(layout.offsets) > 1 else layout.size
     instruments.enter(p)
     p.evaluate_every = instruments.every(of_parts[0]) if of_parts else 0
-    p.evaluate_end = bool(of_parts)
+    p.evaluate_end, p.evaluate_parts = bool(of_parts), 2 ** len(PARTS) - 1
     p.clip_norm, p.clip_value = training.clip_norm, training.clip_value
     p.l1, p.l2 = training.l1, training.l2
     groups, penalized = _groups(training)

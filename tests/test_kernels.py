@@ -13,8 +13,11 @@ import numpy as np
 import pytest
 from cases import ACTIVATIONS, DTYPES, LOSSES, SHAPES, names
 
+from simdl._jit import address
+from simdl.engine.records import product_signature
 from simdl.kernels import dense, losses
 from simdl.kernels.activations import PAIRS
+from simdl.kernels.products import product
 
 STEP = 6e-6  # about eps^(1/3): truncation and rounding of a central difference are then equal
 PRECISE = 1e-7  # relative error of a gradient check
@@ -249,9 +252,10 @@ def test_dense(sizes: tuple[int, int, int], dtype: str) -> None:
         for s in [(n, inside), (inside, outside), (outside,), (n, outside)]
     )
     y, dw, db, dx = (np.full(a.shape, 7, dtype) for a in (dy, w, b, x))
-    dense.dense_forward(y, x, w, b)
-    dense.dense_backward_parameters(dw, db, dy, x)
-    dense.dense_backward_input(dx, dy, w)
+    where = address(product, product_signature(dtype))
+    dense.dense_forward(y, x, w, b, where)
+    dense.dense_backward_parameters(dw, db, dy, x, where)
+    dense.dense_backward_input(dx, dy, w, where)
     x, w, b, dy = (a.astype(float) for a in (x, w, b, dy))
     ulps = 64 + 4 * max(sizes)  # of sums this long
     assert close(y, x @ w + b, ulps) and close(dx, dy @ w.T, ulps)
@@ -268,6 +272,7 @@ def test_dense_keeps_nan_and_inf(bad: float, dtype: str) -> None:
         arrays = {"x": x.copy(), "w": w.copy(), "b": b.copy()}
         arrays[place].flat[3] = bad
         y = np.zeros((9, 5), dtype)
-        dense.dense_forward(y, arrays["x"], arrays["w"], arrays["b"])
+        where = address(product, product_signature(dtype))
+        dense.dense_forward(y, arrays["x"], arrays["w"], arrays["b"], where)
         want = arrays["x"].astype(float) @ arrays["w"] + arrays["b"]
         assert np.array_equal(np.isfinite(y), np.isfinite(want)) and close(y, want, 64)

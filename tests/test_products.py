@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from cases import DTYPES
 
+from simdl._jit import address
+from simdl.engine.records import product_signature
 from simdl.kernels.products import (
     APART,
     DEEP,
@@ -16,6 +18,7 @@ from simdl.kernels.products import (
     multiply,
     multiply_by_transpose,
     multiply_transposed,
+    product,
     transpose,
 )
 
@@ -27,6 +30,11 @@ LARGE = [  # rows, inner, columns: packed or not, A turned in blocks, more than 
     (FEW, DEEP + 3, FAR), (FEW + 1, DEEP + 3, FAR + 5), (FAR + 70, 2 * DEEP + 1, 40),
     (FAR + 1, 5, FAR), (3, 2 * DEEP + 7, 2),
 ]  # fmt: skip
+
+
+def entry(dtype: str) -> int:
+    """The address of the product that the layers are given."""
+    return address(product, product_signature(dtype))
 
 
 def apart(got: np.ndarray, want: np.ndarray) -> float:
@@ -43,21 +51,21 @@ def check(dtype: str, rows: int, inner: int, columns: int) -> None:
     a, b, row, added = drawn(
         rng, dtype, (rows, inner), (inner, columns), (columns,), (rows, columns)
     )
-    want = a.astype(float) @ b
+    want, where = a.astype(float) @ b, entry(dtype)
     a_turned, b_turned = np.ascontiguousarray(a.T), np.ascontiguousarray(b.T)
     border = np.full(rows * columns + 64, np.nan, dtype)
     c = border[32:-32].reshape(rows, columns)
-    for product, result in (
-        (lambda: multiply(c, a, b, row), want + row),
-        (lambda: multiply(c, a, b, row[:0]), want),
-        (lambda: multiply_transposed(c, a_turned, b, False), want),
-        (lambda: multiply_by_transpose(c, a, b_turned), want),
+    for make, result in (
+        (lambda: multiply(where, c, a, b, row), want + row),
+        (lambda: multiply(where, c, a, b, row[:0]), want),
+        (lambda: multiply_transposed(where, c, a_turned, b, False), want),
+        (lambda: multiply_by_transpose(where, c, a, b_turned), want),
     ):
         c[:] = np.nan
-        product()
+        make()
         assert apart(c, result) < ULPS[dtype]
     c[:] = added
-    multiply_transposed(c, a_turned, b, True)
+    multiply_transposed(where, c, a_turned, b, True)
     assert apart(c, want + added) < ULPS[dtype]
     assert np.isnan(border[:32]).all() and np.isnan(border[-32:]).all()
 
@@ -82,10 +90,10 @@ def test_a_row_does_not_depend_on_its_company(sizes: tuple[int, int, int], dtype
     rng = np.random.default_rng(1)
     a, b, row = drawn(rng, dtype, (rows, inner), (inner, columns), (columns,))
     whole = np.empty((rows, columns), dtype)
-    multiply(whole, a, b, row)
+    multiply(entry(dtype), whole, a, b, row)
     for first, last in ((0, 1), (rows - 1, rows), (1, rows), (3, 9)):
         part = np.empty((last - first, columns), dtype)
-        multiply(part, a[first:last].copy(), b, row)
+        multiply(entry(dtype), part, a[first:last].copy(), b, row)
         assert np.array_equal(part, whole[first:last])
 
 
@@ -97,7 +105,7 @@ def test_nan_and_inf_stay_where_they_belong(columns: int, bad: float) -> None:
         a, b = drawn(rng, "float32", (FEW + 3, 6), (6, columns))
         (a if place == "a" else b)[2, 1] = bad
         c = np.empty((FEW + 3, columns), np.float32)
-        multiply(c, a, b, c[0, :0].copy())
+        multiply(entry("float32"), c, a, b, c[0, :0].copy())
         with np.errstate(invalid="ignore"):
             want = a.astype(float) @ b
         assert np.array_equal(np.isnan(c), np.isnan(want))

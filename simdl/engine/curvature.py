@@ -5,6 +5,7 @@ from collections import namedtuple
 from simdl._jit import njit
 from simdl.engine.ops.views import matrix
 from simdl.engine.passes import backward, batch_loss, forward
+from simdl.kernels.copying import copy_rows
 from simdl.kernels.statistics import squared_distance
 
 # a float64 network over a data set: one PLAN and one RUN record, ops, tensors, scratch for losses
@@ -17,8 +18,8 @@ def batch_gradient(twin, start, rows):
     """Fill twin.at.grads with the gradient of the mean loss of `rows` samples from `start` on."""
     plan, run, at = twin.plan[0], twin.run[0], twin.at
     run.rows, run.training = rows, 0
-    matrix(at.arena, 0, rows, plan.n_input)[:] = twin.x[start : start + rows]
-    twin.targets[:rows] = twin.t[start : start + rows]
+    copy_rows(matrix(at.arena, 0, rows, plan.n_input), twin.x[start : start + rows])
+    copy_rows(twin.targets, twin.t[start : start + rows])
     forward(twin.ops, run, at)
     y = matrix(at.arena, plan.output, rows, plan.n_output)
     dy = matrix(at.deltas, plan.output, rows, plan.n_output)

@@ -6,6 +6,7 @@ from simdl._jit import call, njit
 from simdl.engine.ops.views import matrix
 from simdl.engine.passes import forward
 from simdl.engine.state import CANCEL
+from simdl.kernels.copying import copy_rows
 from simdl.kernels.losses import count_correct
 from simdl.kernels.statistics import total
 
@@ -20,8 +21,8 @@ def evaluate(plan, ops, run, at, losses, targets, x, t, control, out):
         if control[CANCEL] != 0:
             return
         rows = min(room, n - start)
-        matrix(at.arena, 0, rows, x.shape[1])[:] = x[start : start + rows]
-        targets[:rows] = t[start : start + rows]
+        copy_rows(matrix(at.arena, 0, rows, x.shape[1]), x[start : start + rows])
+        copy_rows(targets, t[start : start + rows])
         forward(ops, run, at)
         y = matrix(at.arena, plan.eval_output, rows, plan.n_output)
         dy = matrix(at.deltas, plan.eval_output, rows, plan.n_output)
@@ -43,8 +44,11 @@ def evaluate_part(how, space, part, s, control, out):
 
 
 @njit
-def evaluate_parts(how, space, parts, s, control, out):
-    """Fill out (3, 2): train, validation, test by loss, accuracy."""
-    evaluate_part(how, space, parts.train, s, control, out[0])
-    evaluate_part(how, space, parts.validation, s, control, out[1])
-    evaluate_part(how, space, parts.test, s, control, out[2])
+def evaluate_parts(how, space, parts, wanted, s, control, out):
+    """Fill out (3, 2), train, validation, test by loss, accuracy, for the parts in `wanted`.
+
+    `wanted` is a sum of 1, 2 and 4. One call in a loop compiles in a third of the time of three.
+    """
+    for i in range(3):
+        if wanted >> i & 1:
+            evaluate_part(how, space, parts[i], s, control, out[i])

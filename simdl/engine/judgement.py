@@ -3,8 +3,9 @@
 import numpy as np
 
 from simdl._jit import call_value, njit
-from simdl.engine.evaluation import evaluate_part, evaluate_parts
+from simdl.engine.evaluation import evaluate_parts
 from simdl.engine.state import BEST, CANCEL, CANCELLED, JUDGED, STATUS, STOPPED, VERDICT
+from simdl.kernels.copying import copy, copy_rows
 from simdl.kernels.statistics import all_finite
 
 
@@ -17,17 +18,13 @@ def is_due(plan, step):
 @njit
 def look(how, space, parts, s, last, records, control, out):
     """Fill out (3, 2) with what the rule needs; evaluation `last` is of now, unless it is -1."""
-    plan = how.plan[0]
-    if plan.judge_train:
-        if last >= 0:
-            out[0] = records.evaluated[s, last, 0]
-        else:
-            evaluate_part(how, space, parts.train, s, control, out[0])
-    if plan.judge_validation:
-        if last >= 0:
-            out[1] = records.evaluated[s, last, 1]
-        else:
-            evaluate_part(how, space, parts.validation, s, control, out[1])
+    wanted = how.plan[0].judge_parts
+    if last < 0:
+        evaluate_parts(how, space, parts, wanted, s, control, out)
+        return
+    for i in range(3):
+        if wanted >> i & 1:
+            copy(out[i], records.evaluated[s, last, i])
 
 
 @njit
@@ -55,8 +52,8 @@ def judge(how, space, parts, trials, s, last, records, control):
     if value < best:
         report[BEST] = count
         if plan.keep_best:
-            trials.params[s] = at.params
-            trials.buffers[s] = at.buffers
+            copy(trials.params[s], at.params)
+            copy(trials.buffers[s], at.buffers)
     verdict = call_value(plan.stop, seen[: count + 1], how.stopping)
     if verdict != 0.0:
         report[STATUS], report[VERDICT] = STOPPED, int(verdict)
@@ -73,17 +70,18 @@ def finish(how, space, parts, trials, s, evaluated, records, control):
     best = plan.keep_best and report[BEST] >= 0 and report[STATUS] != CANCELLED
     measured = plan.evaluate_end and report[STATUS] != CANCELLED
     if measured and (plan.evaluate_every > 0 or not best):
-        evaluate_parts(how, space, parts, s, control, records.evaluated[s, evaluated])
-        records.returned[s] = records.evaluated[s, evaluated]
+        now = records.evaluated[s, evaluated]
+        evaluate_parts(how, space, parts, plan.evaluate_parts, s, control, now)
+        copy_rows(records.returned[s], now)
         evaluated += 1
     if best:
-        at.params[:] = trials.params[s]
-        at.buffers[:] = trials.buffers[s]
+        copy(at.params, trials.params[s])
+        copy(at.buffers, trials.buffers[s])
         if measured:
-            evaluate_parts(how, space, parts, s, control, records.returned[s])
+            evaluate_parts(how, space, parts, plan.evaluate_parts, s, control, records.returned[s])
     else:
-        trials.params[s] = at.params
-        trials.buffers[s] = at.buffers
+        copy(trials.params[s], at.params)
+        copy(trials.buffers[s], at.buffers)
     if measured and control[CANCEL] != 0:  # it may have been cut short
         report[STATUS] = CANCELLED
     return evaluated

@@ -25,6 +25,7 @@ from simdl.engine.state import (
     STEPS_DONE,
 )
 from simdl.engine.updating import penalize, update
+from simdl.kernels.copying import copy
 from simdl.kernels.philox import STREAM_ORDER, permutation
 from simdl.kernels.statistics import all_finite, sum_of_squares
 
@@ -64,8 +65,8 @@ def train_one(how, space, parts, trials, s, records, control):
     d = min(s, x.shape[0] - 1)
     x, t = x[d], t[d]
     n, seed, report = x.shape[0], trials.seeds[s], records.report[s]
-    at.params[:] = trials.params[s]
-    at.buffers[:] = trials.buffers[s]
+    copy(at.params, trials.params[s])
+    copy(at.buffers, trials.buffers[s])
     slots = trials.slots[s]
     run.seed = seed
     probes, probed, moved = how.probes, records.probed, space.watch.moved
@@ -79,14 +80,16 @@ def train_one(how, space, parts, trials, s, records, control):
             break
         fresh = plan.evaluate_every > 0 and step % plan.evaluate_every == 0
         if fresh:
-            evaluate_parts(how, space, parts, s, control, records.evaluated[s, evaluated])
+            evaluate_parts(
+                how, space, parts, plan.evaluate_parts, s, control, records.evaluated[s, evaluated]
+            )
             evaluated += 1
         if is_due(plan, step):
             last = evaluated - 1 if fresh else -1
             if judge(how, space, parts, trials, s, last, records, control):
                 break
         if probes.surveys.size > 0:
-            survey(how, space, x, s, step, False, probed, control)
+            survey(how, space, x, s, step, probed, control)
         if start >= n:
             permutation(space.order, seed, STREAM_ORDER, epoch)
             epoch += 1
@@ -111,7 +114,7 @@ def train_one(how, space, parts, trials, s, records, control):
         clip(at.grads, plan.clip_norm, plan.clip_value)
         moving = plan.update_every > 0 and step % plan.update_every == 0
         if moving:
-            moved.params[:] = at.params
+            copy(moved.params, at.params)
         update(how, at, slots, step)
         if moving:
             look_at_update(probes, step, probed.looks[s], ops, run, at.params, moved)
@@ -119,9 +122,10 @@ def train_one(how, space, parts, trials, s, records, control):
     if report[STATUS] == COMPLETED and not all_finite(at.params):
         diagnose(ops, run, at, plan.steps, loss, report)
     if report[STATUS] == COMPLETED and is_due(plan, plan.steps):
-        judge(how, space, parts, trials, s, -1, records, control)
+        none = min(evaluated, -1)  # a constant would be compiled for, once more
+        judge(how, space, parts, trials, s, none, records, control)
     if probes.surveys.size > 0 and report[STATUS] != CANCELLED:
-        survey(how, space, x, s, plan.steps, True, probed, control)
+        survey(how, space, x, s, plan.steps, probed, control)
         if control[CANCEL] != 0:  # it may have been cut short
             report[STATUS] = CANCELLED
     evaluated = finish(how, space, parts, trials, s, evaluated, records, control)

@@ -4,6 +4,7 @@ from simdl._jit import call, njit
 from simdl.engine.ops.views import matrix
 from simdl.engine.passes import forward
 from simdl.engine.state import CANCEL
+from simdl.kernels.copying import copy, copy_rows
 
 
 @njit
@@ -54,7 +55,7 @@ def find_fired(fired, units, room, ops, run, at, x, control):
         if silent == 0 or control[CANCEL] != 0:
             break
         rows = min(room, n - start)
-        matrix(at.arena, 0, rows, x.shape[1])[:] = x[start : start + rows]
+        copy_rows(matrix(at.arena, 0, rows, x.shape[1]), x[start : start + rows])
         forward(ops, run, at)
         silent = mark_fired(fired, units, ops, rows, at.arena)
 
@@ -71,8 +72,9 @@ def dead_shares(out, fired, units):
 
 
 @njit
-def survey(how, space, x, s, step, ended, probed, control):
-    """Take of trial `s` what is due before `step`, or all of it once the training has ended."""
+def survey(how, space, x, s, step, probed, control):
+    """Take of trial `s` what is due before `step`, or everything where the training ends."""
+    ended = step == how.plan[0].steps
     surveys, units, counts = how.probes.surveys, how.probes.units, probed.counts[s]
     at, fired = space.at, space.watch.fired
     for i in range(surveys.size):
@@ -87,5 +89,5 @@ def survey(how, space, x, s, step, ended, probed, control):
             dead_shares(probed.dead[s, row], fired, units)
         else:
             kept, p = probed.snapshots[s, row], at.params.size
-            kept[:p] = at.params
-            kept[p:] = at.buffers
+            copy(kept[:p], at.params)
+            copy(kept[p:], at.buffers)

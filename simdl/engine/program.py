@@ -19,8 +19,10 @@ from simdl.engine.records import (
     draw_signature,
     kernel_signatures,
     op_signature,
+    product_signature,
     records,
 )
+from simdl.kernels.products import product
 
 EVALUATION_ROWS = 128  # fixed, so that a sample's output does not depend on its company
 KEPT_LAYOUTS = 8  # of a program, for calls with batches of ever other sizes
@@ -188,6 +190,7 @@ class Program:
             entry["n_buffer"] *= buffers
         if fans is not None:
             entry["fans"], entry["init"] = fans, init
+            entry["product"] = address(product, product_signature(self.dtype))
         if kernels is not None:
             forms = kernel_signatures(self.dtype)
             entry["kernel"] = address(kernels[0], forms[0])

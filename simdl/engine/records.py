@@ -17,6 +17,7 @@ _INTEGERS = (
     "backward",
     "kernel",  # address of an activation's pure kernels, 0 elsewhere
     "kernel_backward",
+    "product",  # address of the matrix product, where there is one
     "layer",  # which leaf layer it came from
     "x",  # offset of the input in the arena (and in the deltas)
     "y",  # offset of the output
@@ -99,10 +100,10 @@ PLAN = np.dtype(
             "update_every",  # steps between looks at an update, 0 for none
             "evaluate_every",  # steps between evaluations, 0 for none
             "evaluate_end",
+            "evaluate_parts",  # which parts: a sum of 1, 2, 4 for train, validation, test
             "stop",  # address of the stop rule
             "judge_every",  # steps between judgements, 0 for no rule
-            "judge_train",  # whether it needs the part
-            "judge_validation",
+            "judge_parts",  # which parts it needs
             "watched_part",  # what tells the best parameters
             "watched_kind",  # 0 loss, 1 accuracy
             "keep_best",
@@ -163,6 +164,14 @@ def kernel_signatures(dtype: str) -> tuple[Any, Any]:
     _, vector = _types(dtype)
     none, alpha = types.none, types.float64
     return none(vector, vector, alpha), none(vector, vector, vector, vector, alpha)
+
+
+@cache
+def product_signature(dtype: str) -> Any:
+    """Signature of `products.product`: (c, a, b, turn_a, turn_b, s, s_row)."""
+    _, vector = _types(dtype)
+    matrix, flag = types.Array(vector.dtype, 2, "C"), types.boolean
+    return types.none(matrix, matrix, matrix, flag, flag, vector, types.int64)
 
 
 @cache

@@ -2,7 +2,8 @@
 
 A tile holds the patches of a few images as rows; one product with the weight matrix gives their
 outputs. The room for it does not grow with the batch, and backward cuts the patches again instead
-of keeping them. As in every library it is a cross-correlation: the kernel is not turned.
+of keeping them. As in every library it is a cross-correlation: the kernel is not turned. `product` is the
+address of `products.product`.
 """
 
 from simdl._jit import array_view, njit
@@ -19,7 +20,7 @@ SHORT = 8  # runs of fewer elements go one element at a time, for all patches of
 
 
 @njit
-def convolution_forward(y, x, weight, bias, window, scratch):
+def convolution_forward(y, x, weight, bias, window, scratch, product):
     """y = x * weight + bias: each output pixel is its patch of x times the weight matrix.
 
     y (n, out_height, out_width, filters), x (n, height, width, channels), weight (patch, filters)
@@ -27,39 +28,40 @@ def convolution_forward(y, x, weight, bias, window, scratch):
     """
     rows = as_rows(y)
     if is_pointwise(y, x, window):
-        dense_forward(rows, as_rows(x), weight, bias)
+        dense_forward(rows, as_rows(x), weight, bias, product)
         return
     at_once, pixels = images_at_once(y, weight), y.shape[1] * y.shape[2]
     for first in range(0, x.shape[0], at_once):
         last = min(first + at_once, x.shape[0])
         part = rows[first * pixels : last * pixels]
-        multiply(part, unfold(x[first:last], y, weight, window, scratch), weight, bias)
+        patches = unfold(x[first:last], y, weight, window, scratch)
+        multiply(product, part, patches, weight, bias)
 
 
 @njit
-def convolution_backward_parameters(dweight, dbias, dy, x, window, scratch):
+def convolution_backward_parameters(dweight, dbias, dy, x, window, scratch, product):
     """dweight (patch, filters) = patches of x^T @ dy, dbias (filters,) = sum of dy over pixels."""
     rows = as_rows(dy)
     if is_pointwise(dy, x, window):
-        dense_backward_parameters(dweight, dbias, rows, as_rows(x))
+        dense_backward_parameters(dweight, dbias, rows, as_rows(x), product)
         return
     at_once, pixels = images_at_once(dy, dweight), dy.shape[1] * dy.shape[2]
     for first in range(0, x.shape[0], at_once):
         last = min(first + at_once, x.shape[0])
         patches = unfold(x[first:last], dy, dweight, window, scratch)
         part = rows[first * pixels : last * pixels]
-        multiply_transposed(dweight, patches, part, first > 0)
+        multiply_transposed(product, dweight, patches, part, first > 0)
     if dbias.size > 0:
         dbias[:] = 0
         add_column_sums(dbias, rows)
 
 
 @njit
-def convolution_backward_input(dx, dy, weight, window, scratch):
+def convolution_backward_input(dx, dy, weight, window, scratch, product):
     """dx (as x): each pixel's share in all patches that it lies in, of dy @ weight^T."""
     rows = as_rows(dy)
     if is_pointwise(dy, dx, window):
-        dense_backward_input(as_rows(dx), rows, weight)
+        dense_backward_input(as_rows(dx), rows, weight, product)
         return
     patches, frame, turned = rooms(scratch, dx, dy, weight, window)
     transpose(turned, weight)
@@ -68,7 +70,7 @@ def convolution_backward_input(dx, dy, weight, window, scratch):
     for first in range(0, dx.shape[0], at_once):
         last = min(first + at_once, dx.shape[0])
         dpatches = patches[: (last - first) * pixels]
-        multiply(dpatches, rows[first * pixels : last * pixels], turned, no_bias)
+        multiply(product, dpatches, rows[first * pixels : last * pixels], turned, no_bias)
         for i in range(first, last):
             start = (i - first) * pixels
             frame[:] = 0

@@ -4,12 +4,14 @@ Columns are covered by strips of two vectors; where a few columns are left, the 
 or its last vector overlaps the one before, so that no element needs a mask. Fewer columns than a
 vector has are padded.
 
+Layers get the address of `product` and call that, so that it is compiled once, not into each.
+
 Where rows lie far apart in memory, the cache holds few of them at once; then strips of B are copied
 side by side first, and A is transposed in blocks where its transpose is wanted. Measured on Zen 3,
 float32, 128 x 512 x 512: XXX us, XXX without, XXX in OpenBLAS.
 """
 
-from simdl._jit import array_view, njit
+from simdl._jit import array_view, call, njit
 from simdl._tiles import ROWS, register_bytes, stack, tile, transpose_tile
 
 FULL = register_bytes()
@@ -23,22 +25,22 @@ _tile_room = stack(ROWS * FULL)
 
 
 @njit
-def multiply(c, a, b, row):
+def multiply(product, c, a, b, row):
     """c (n, m) = a (n, k) @ b (k, m) + row (m,), which may be empty"""
-    product(c, a, b, False, False, row, 0)
+    call(product, c, a, b, False, False, row, 0)
 
 
 @njit
-def multiply_transposed(c, a, b, adding):
+def multiply_transposed(product, c, a, b, adding):
     """c (n, m) = a (k, n)^T @ b (k, m), or c + that where `adding`"""
-    flat = c.reshape(c.size)
-    product(c, a, b, True, False, array_view(flat, 0, flat.size if adding else 0), c.shape[1])
+    start = array_view(c.reshape(c.size), 0, c.size if adding else 0)
+    call(product, c, a, b, True, False, start, c.shape[1])
 
 
 @njit
-def multiply_by_transpose(c, a, b):
+def multiply_by_transpose(product, c, a, b):
     """c (n, m) = a (n, k) @ b (m, k)^T"""
-    product(c, a, b, False, True, array_view(c.reshape(c.size), 0, 0), 0)
+    call(product, c, a, b, False, True, array_view(c.reshape(c.size), 0, 0), 0)
 
 
 @njit(inline=True)

@@ -13,6 +13,7 @@ def forward(op, run, at):
         inputs(op, run, at.arena),
         weight(op, at.params),
         bias(op, at.params),
+        op.product,
     )
 
 
@@ -21,7 +22,7 @@ def backward(op, run, at):
     """Parameter gradients always, the input's where something before this op needs it."""
     dy = outputs(op, run, at.deltas)
     dense_backward_parameters(
-        weight(op, at.grads), bias(op, at.grads), dy, inputs(op, run, at.arena)
+        weight(op, at.grads), bias(op, at.grads), dy, inputs(op, run, at.arena), op.product
     )
     if op.propagate:
-        dense_backward_input(inputs(op, run, at.deltas), dy, weight(op, at.params))
+        dense_backward_input(inputs(op, run, at.deltas), dy, weight(op, at.params), op.product)
