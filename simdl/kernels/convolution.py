@@ -2,8 +2,8 @@
 
 A tile holds the patches of a few images as rows; one product with the weight matrix gives their
 outputs. The room for it does not grow with the batch, and backward cuts the patches again instead
-of keeping them. As in every library it is a cross-correlation: the kernel is not turned. `product` is the
-address of `products.product`.
+of keeping them. As in every library it is a cross-correlation: the kernel is not turned.
+`product` is the address of `products.product`.
 """
 
 from simdl._jit import array_view, njit
