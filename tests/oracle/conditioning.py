@@ -26,6 +26,7 @@ import torch_layers
 Head = Callable[[torch.Tensor], torch.Tensor]  # a number from the network's output
 REPEATS = 3  # single-precision runs
 CLEAR = 10.0  # times what an element moves: its least distance from a kink
+NORMS = ("BatchNorm", "LayerNorm", "RMSNorm", "GroupNorm")
 KINKS = {row.layer[0]: row.kinks for row in cases.ACTIVATIONS} | {"PReLU": (0.0,)}
 
 
@@ -73,15 +74,45 @@ def gaps(x, size, stride=None, padding=0):
     return first[..., 0] - first[..., -1] if np.prod(sizes) > 1 else torch.ones(())
 
 
+def factors(kind, x, p, groups=1, eps=1e-5):
+    """What dy is multiplied by in a norm's dx, before the moments' shares are taken off."""
+    c = x.shape[-1]
+    if kind == "BatchNorm":
+        variance = x.var(tuple(range(x.ndim - 1)), correction=0)
+    elif kind == "GroupNorm":
+        of_groups = x.reshape(len(x), -1, groups, c // groups).var((1, 3), correction=0)
+        ones = (1,) * (x.ndim - 2)
+        variance = of_groups.repeat_interleave(c // groups, -1).reshape(len(x), *ones, c)
+    elif kind == "LayerNorm":
+        variance = x.var(-1, correction=0, keepdim=True)
+    else:
+        variance = (x**2).mean(-1, keepdim=True)
+    return p.get("weight", 1.0) / torch.sqrt(variance + eps)
+
+
+def shaken(y, kind, x, p, *groups, eps=1e-5, **rest):
+    """A norm's y, the first term of its dx off by at most a rounding.
+
+    PyTorch's own terms at times cancel to 0 exactly, for a single channel say: others' need not.
+    """
+    with torch.no_grad():
+        off = 2.0**-24 * (2 * torch.rand(x.shape, dtype=x.dtype) - 1)
+        off *= factors(kind, x, p, *groups, eps=eps)
+    return y + off * (x - x.detach())
+
+
 def watched(functions: Mapping[str, Callable[..., Any]], distances: list[np.ndarray]) -> Any:
-    """`functions` that also note how far from kinks their inputs are."""
+    """`functions` that also note how far from kinks their inputs are; in float32 shaken norms."""
 
     def note(kind: str) -> Callable[..., Any]:
         def apply(x, p, run, *arguments, **options):
             if kind.startswith("MaxPool"):
                 distances.append(gaps(x.detach(), *arguments, **options).numpy())
             distances.extend((x.detach() - kink).numpy() for kink in KINKS.get(kind, ()))
-            return functions[kind](x, p, run, *arguments, **options)
+            y = functions[kind](x, p, run, *arguments, **options)
+            if kind in NORMS and x.dtype == torch.float32:
+                y = shaken(y, kind, x, p, *arguments, **options)
+            return y
 
         return apply
 
@@ -119,14 +150,13 @@ def settled(layers: tuple[Any, ...], dtype: str) -> tuple[Any, ...]:
         if kind == "Residual":
             arguments = [settled(arguments[0], dtype)]
         elif kind == "RMSNorm":
-            arguments = [{"eps": float(np.finfo(dtype).eps), **arguments[0]}]
+            options = arguments[0] if arguments else {}
+            arguments = [{"eps": float(np.finfo(dtype).eps), **options}]
         made.append((kind, *arguments))
     return tuple(made)
 
 
-def in_single(
-    arrays: Mapping[str, np.ndarray], rng: np.random.Generator
-) -> dict[str, np.ndarray]:
+def in_single(arrays: Mapping[str, np.ndarray], rng: np.random.Generator) -> dict[str, np.ndarray]:
     """Float32, moved by at most a rounding."""
     return {
         name: (value * (1 + 2.0**-24 * rng.uniform(-1, 1, value.shape))).astype(np.float32)
@@ -155,6 +185,7 @@ def judged(
     """Return PyTorch's answer to float64 arrays with what rounding does to it."""
     right = answer(layers, params, buffers, x, head, training, functions)
     rng, singles = np.random.default_rng(0), []
+    torch.manual_seed(0)
     for _ in range(REPEATS):
         given = in_single(params, rng), in_single(buffers, rng), in_single({"x": x}, rng)["x"]
         singles.append(answer(layers, *given, head, training, functions))

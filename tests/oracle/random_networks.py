@@ -1,7 +1,8 @@
-"""Networks drawn by Hypothesis from the whole list of layers, as tuples that `cases.build` takes."""
+"""Networks of all kinds of layers drawn by Hypothesis, as tuples that `cases.build` takes."""
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +14,7 @@ import simdl
 MOST_LAYERS = 12  # Residuals and what is inside them counted alike
 DEEPEST = 3  # Residuals in one another
 EPS = (1e-5, 1e-2, 0.1)
+BOTH = (True, False)
 
 
 @simdl.njit
@@ -46,22 +48,29 @@ def output_shape(shape: tuple[int, ...], layers: tuple[Any, ...]) -> tuple[int, 
 
 
 @st.composite
-def networks(draw: Any) -> tuple[tuple[int, ...], tuple[Any, ...]]:
-    """Draw an input shape, flat, of sequences or images, and 1 to 12 layers that fit it."""
-    ends = draw(st.sampled_from(((12,), (9, 5), (6, 6, 4))))
-    shape = tuple(draw(st.integers(1, end)) for end in ends)
-    return shape, stack(draw, shape, draw(st.integers(1, MOST_LAYERS)))
+def networks(draw: Any) -> tuple[tuple[int, ...], tuple[Any, ...], int]:
+    """Draw an input shape (flat, of sequences or images), 1 to 12 layers that fit it, a seed.
+
+    All but their number comes from one seed: what Hypothesis draws choice by choice it also mutates
+    choice by choice, and of 200 networks most would be one another's twins.
+    """
+    count, rng = draw(st.integers(1, MOST_LAYERS)), draw(st.randoms(use_true_random=True))
+    ends = rng.choice(((12,), (9, 5), (6, 6, 4)))
+    shape = tuple(rng.randint(1, end) for end in ends)
+    return shape, stack(rng, shape, count), rng.randint(0, 2**20)
 
 
-def stack(draw: Any, shape: tuple[int, ...], count: int, inside: int = 0) -> tuple[Any, ...]:
+def stack(
+    rng: random.Random, shape: tuple[int, ...], count: int, inside: int = 0
+) -> tuple[Any, ...]:
     """Draw `count` layers for samples of `shape`; those of a branch bring the shape back."""
     layers: list[Any] = []
     end = shape
     while (left := count - sum(1 for _ in kinds(tuple(layers)))) > 0:
         if inside and shape != end and left == 1:
             break
-        kind = draw(st.sampled_from(fitting(shape, inside, left)))
-        layers.append(DRAWS[kind](draw, kind, shape, inside, left))
+        kind = rng.choice(fitting(shape, inside, left))
+        layers.append(DRAWS[kind](rng, kind, shape, inside, left))
         shape = output_shape(shape, (layers[-1],))
     if shape != end and inside:  # only channels can differ
         back = (("Dense", end[-1]), ("Conv1D", end[-1], 1), ("Conv2D", end[-1], 1))
@@ -85,76 +94,76 @@ def fitting(shape: tuple[int, ...], inside: int, left: int) -> list[str]:
     return found
 
 
-def pairs(draw: Any, numbers: list[Any]) -> Any:
+def pairs(rng: random.Random, numbers: list[Any]) -> Any:
     """The number of each axis: one for all where they are the same, and at times as a pair."""
-    if len(set(numbers)) == 1 and (len(numbers) == 1 or draw(st.booleans())):
+    if len(set(numbers)) == 1 and (len(numbers) == 1 or rng.choice(BOTH)):
         return numbers[0]
     return tuple(numbers)
 
 
-def dense(draw, kind, shape, inside, left):
-    options = {} if draw(st.booleans()) else {"bias": draw(st.booleans())}
-    return ("Dense", draw(st.integers(1, 12)), options)
+def dense(rng, kind, shape, inside, left):
+    options = {} if rng.choice(BOTH) else {"bias": rng.choice(BOTH)}
+    return ("Dense", rng.randint(1, 12), options)
 
 
-def convolution(draw, kind, shape, inside, left):
-    filters, axes = draw(st.integers(1, 5)), len(shape) - 1
-    named = "same" if inside else draw(st.sampled_from(("same", "valid", None)))
+def convolution(rng, kind, shape, inside, left):
+    filters, axes = rng.randint(1, 5), len(shape) - 1
+    named = "same" if inside else rng.choice(("same", "valid", None))
     sizes, strides, paddings, dilations = [], [], [], []
     for length in shape[:-1]:
-        paddings.append(named or draw(st.integers(0, 2)))
+        paddings.append(named or rng.randint(0, 2))
         room = length + (0 if isinstance(paddings[-1], str) else 2 * paddings[-1])
-        dilations.append(draw(st.integers(1, 2)))
+        dilations.append(rng.randint(1, 2))
         fits = 3 if named == "same" else min(3, (room - 1) // dilations[-1] + 1)
-        sizes.append(draw(st.integers(1, fits)))
-        strides.append(1 if inside else draw(st.integers(1, 2)))
+        sizes.append(rng.randint(1, fits))
+        strides.append(1 if inside else rng.randint(1, 2))
     options = {
-        "stride": pairs(draw, strides), "padding": named or pairs(draw, paddings),
-        "dilation": pairs(draw, dilations), "bias": draw(st.booleans()),
+        "stride": pairs(rng, strides), "padding": named or pairs(rng, paddings),
+        "dilation": pairs(rng, dilations), "bias": rng.choice(BOTH),
     }  # fmt: skip
-    return (f"Conv{axes}D", filters, pairs(draw, sizes), options)
+    return (f"Conv{axes}D", filters, pairs(rng, sizes), options)
 
 
-def pooling(draw, kind, shape, inside, left):
-    named = "same" if inside else draw(st.sampled_from(("same", "valid", None)))
+def pooling(rng, kind, shape, inside, left):
+    named = "same" if inside else rng.choice(("same", "valid", None))
     sizes, strides, paddings = [], [], []
     for length in shape[:-1]:
-        size = draw(st.integers(1, 3 if named == "same" else min(3, length)))
+        size = rng.randint(1, 3 if named == "same" else min(3, length))
         sizes.append(size)
-        paddings.append(named or draw(st.integers(0, size // 2)))
-        strides.append(1 if inside else draw(st.integers(1, 3)))
-    options: dict[str, Any] = {"padding": named or pairs(draw, paddings)}
-    if inside or draw(st.booleans()):
-        options["stride"] = pairs(draw, strides)
-    return (kind, pairs(draw, sizes), options)
+        paddings.append(named or rng.randint(0, size // 2))
+        strides.append(1 if inside else rng.randint(1, 3))
+    options: dict[str, Any] = {"padding": named or pairs(rng, paddings)}
+    if inside or rng.choice(BOTH):
+        options["stride"] = pairs(rng, strides)
+    return (kind, pairs(rng, sizes), options)
 
 
-def residual(draw, kind, shape, inside, left):
-    return (kind, stack(draw, shape, draw(st.integers(1, left - 1)), inside + 1))
+def residual(rng, kind, shape, inside, left):
+    return (kind, stack(rng, shape, rng.randint(1, left - 1), inside + 1))
 
 
-def normalization(draw, kind, shape, inside, left):
-    options: dict[str, Any] = {"affine": draw(st.booleans())}
-    if draw(st.booleans()):
-        options["eps"] = draw(st.sampled_from(EPS))
-    if kind == "BatchNorm" and draw(st.booleans()):
-        options["momentum"] = draw(st.sampled_from((0.0, 0.3, 1.0)))
+def normalization(rng, kind, shape, inside, left):
+    options: dict[str, Any] = {"affine": rng.choice(BOTH)}
+    if rng.choice(BOTH):
+        options["eps"] = rng.choice(EPS)
+    if kind == "BatchNorm" and rng.choice(BOTH):
+        options["momentum"] = rng.choice((0.0, 0.3, 1.0))
     divisors = [n for n in range(1, shape[-1] + 1) if shape[-1] % n == 0]
-    groups = (draw(st.sampled_from(divisors)),) if kind == "GroupNorm" else ()
+    groups = (rng.choice(divisors),) if kind == "GroupNorm" else ()
     return (kind, *groups, options)
 
 
-def dropout(draw, kind, shape, inside, left):
-    return (kind, draw(st.sampled_from((0.0, 0.2, 0.5))))
+def dropout(rng, kind, shape, inside, left):
+    return (kind, rng.choice((0.0, 0.2, 0.5)))
 
 
-def prelu(draw, kind, shape, inside, left):
-    return (kind, {"per_channel": draw(st.booleans())})
+def prelu(rng, kind, shape, inside, left):
+    return (kind, {"per_channel": rng.choice(BOTH)})
 
 
-def activation(draw, kind, shape, inside, left):
+def activation(rng, kind, shape, inside, left):
     rows = [row.layer for row in cases.ACTIVATIONS if row.layer[0] == kind]
-    return draw(st.sampled_from(rows)) if rows else (kind,)
+    return rng.choice(rows) if rows else (kind,)
 
 
 SHAPED = (
@@ -166,7 +175,7 @@ DRAWS = dict.fromkeys(simdl.layers.KINDS, activation) | {
     "Residual": residual,
     "Dropout": dropout,
     "PReLU": prelu,
-    "Activation": lambda draw, kind, shape, inside, left: OWN,
+    "Activation": lambda rng, kind, shape, inside, left: OWN,
     **dict.fromkeys(("Conv1D", "Conv2D"), convolution),
     **dict.fromkeys(("MaxPool1D", "MaxPool2D", "AvgPool1D", "AvgPool2D"), pooling),
     **dict.fromkeys(("BatchNorm", "LayerNorm", "RMSNorm", "GroupNorm"), normalization),

@@ -26,7 +26,7 @@ def convolution(axes):
     function = (functional.conv1d, functional.conv2d)[axes - 1]
 
     def apply(x, p, run, filters, size, stride=1, padding="valid", dilation=1, bias=True):
-        weight = p["weight"].movedim((-1, -2), (0, 1))
+        weight = p["weight"].movedim((-1, -2), (0, 1)).contiguous()  # some paths need it
         rest = {"bias": p["bias"] if bias else None, "stride": stride, "dilation": dilation}
         x = channels_first(x)
         if padding == "same":  # PyTorch has none with a stride
