@@ -26,9 +26,9 @@ def convolution(axes):
     function = (functional.conv1d, functional.conv2d)[axes - 1]
 
     def apply(x, p, run, filters, size, stride=1, padding="valid", dilation=1, bias=True):
-        weight = p["weight"].movedim((-1, -2), (0, 1)).contiguous()  # some paths need it
+        weight = p["weight"].movedim((-1, -2), (0, 1)).contiguous()
         rest = {"bias": p["bias"] if bias else None, "stride": stride, "dilation": dilation}
-        x = channels_first(x)
+        x = channels_first(x).contiguous()  # 2.13 crashes on some views, oneDNN dilated for one
         if padding == "same":  # PyTorch has none with a stride
             numbers = (naive_images.each(n, axes) for n in (size, stride, padding, dilation))
             x, padding = framed(x, *numbers, 0.0), 0
