@@ -1,10 +1,11 @@
 """PyTorch's answer for a whole network, how far rounding moves it, and whether it is near a kink.
 
 The answer is PyTorch's in float64. How well a network determines it shows where PyTorch computes it
-again in float32, from inputs and parameters moved by less than a rounding: a piece that moves there
-by s may be expected to lie within s of the truth in float32, and within s 2^-29 in float64. So a
-gradient that cancels (a bias before BatchNorm) is measured against what cancels. Kinks alike: if an
-element is nearer to its kink than it moves there, the derivative is nobody's to say.
+again in float32, from inputs and parameters moved by a rounding, and norms by some more: a piece
+that moves there by s may be expected to lie within some s of the truth in float32, and within some
+s 2^-29 in float64. So a gradient that cancels (a bias before BatchNorm) is measured against what
+cancels. Kinks alike: if an element is nearer to its kink than it moves there, the derivative is
+nobody's to say.
 """
 
 from __future__ import annotations
@@ -90,14 +91,18 @@ def factors(kind, x, p, groups=1, eps=1e-5):
     return p.get("weight", 1.0) / torch.sqrt(variance + eps)
 
 
+def rounding(x):
+    """Some ulps, to either side: of less than one float32 keeps nothing."""
+    return 2.0**-22 * (2 * torch.rand(x.shape, dtype=x.dtype) - 1)
+
+
 def shaken(y, kind, x, p, *groups, eps=1e-5, **rest):
-    """A norm's y, the first term of its dx off by at most a rounding.
+    """A norm's y, the first term of its dx off by some roundings.
 
     PyTorch's own terms at times cancel to 0 exactly, for a single channel say: others' need not.
     """
     with torch.no_grad():
-        off = 2.0**-24 * (2 * torch.rand(x.shape, dtype=x.dtype) - 1)
-        off *= factors(kind, x, p, *groups, eps=eps)
+        off = rounding(x) * factors(kind, x, p, *groups, eps=eps)
     return y + off * (x - x.detach())
 
 
@@ -109,10 +114,11 @@ def watched(functions: Mapping[str, Callable[..., Any]], distances: list[np.ndar
             if kind.startswith("MaxPool"):
                 distances.append(gaps(x.detach(), *arguments, **options).numpy())
             distances.extend((x.detach() - kink).numpy() for kink in KINKS.get(kind, ()))
+            if kind not in NORMS or x.dtype != torch.float32:
+                return functions[kind](x, p, run, *arguments, **options)
+            x = x * (1 + rounding(x))  # equal numbers, whose mean is off by a rounding
             y = functions[kind](x, p, run, *arguments, **options)
-            if kind in NORMS and x.dtype == torch.float32:
-                y = shaken(y, kind, x, p, *arguments, **options)
-            return y
+            return shaken(y, kind, x, p, *arguments, **options)
 
         return apply
 

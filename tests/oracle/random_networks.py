@@ -47,14 +47,21 @@ def output_shape(shape: tuple[int, ...], layers: tuple[Any, ...]) -> tuple[int, 
     return shape
 
 
+Drawn = tuple[tuple[int, ...], tuple[Any, ...], int]
+
+
 @st.composite
-def networks(draw: Any) -> tuple[tuple[int, ...], tuple[Any, ...], int]:
-    """Draw an input shape (flat, of sequences or images), 1 to 12 layers that fit it, a seed.
+def networks(draw: Any) -> Drawn:
+    """Draw an input shape, 1 to 12 layers that fit it, a seed.
 
     All but their number comes from one seed: what Hypothesis draws choice by choice it also mutates
     choice by choice, and of 200 networks most would be one another's twins.
     """
-    count, rng = draw(st.integers(1, MOST_LAYERS)), draw(st.randoms(use_true_random=True))
+    return network(draw(st.randoms(use_true_random=True)), draw(st.integers(1, MOST_LAYERS)))
+
+
+def network(rng: random.Random, count: int) -> Drawn:
+    """Draw an input shape, flat, of sequences or of images, `count` layers and a seed."""
     ends = rng.choice(((12,), (9, 5), (6, 6, 4)))
     shape = tuple(rng.randint(1, end) for end in ends)
     return shape, stack(rng, shape, count), rng.randint(0, 2**20)
