@@ -27,6 +27,7 @@ import torch_layers
 Head = Callable[[torch.Tensor], torch.Tensor]  # a number from the network's output
 REPEATS = 3  # single-precision runs
 CLEAR = 10.0  # times what an element moves: its least distance from a kink
+UNSURE = 0.1  # of y: where float32 leaves so little of it, moves say nothing about smaller ones
 NORMS = ("BatchNorm", "LayerNorm", "RMSNorm", "GroupNorm")
 KINKS = {row.layer[0]: row.kinks for row in cases.ACTIVATIONS} | {"PReLU": (0.0,)}
 
@@ -97,12 +98,13 @@ def rounding(x):
 
 
 def shaken(y, kind, x, p, *groups, eps=1e-5, **rest):
-    """A norm's y, the first term of its dx off by some roundings.
+    """A norm's y, z and the first term of its dx off by some roundings.
 
     PyTorch's own terms at times cancel to 0 exactly, for a single channel say: others' need not.
     """
     with torch.no_grad():
         off = rounding(x) * factors(kind, x, p, *groups, eps=eps)
+    y = y + rounding(y) * (y - p.get("bias", 0.0))  # for the weight's gradient, too
     return y + off * (x - x.detach())
 
 
@@ -172,7 +174,8 @@ def in_single(arrays: Mapping[str, np.ndarray], rng: np.random.Generator) -> dic
 
 @dataclass(frozen=True)
 class Judged:
-    """The answer in float64, how far each piece moves in float32, and whether no kink is near."""
+    """The answer in float64, how far each piece moves in float32, and whether these can be judged:
+    y still itself in float32, and no kink near."""
 
     pieces: dict[str, np.ndarray]
     moved: dict[str, float]
@@ -201,7 +204,8 @@ def judged(
     }
     others = zip(*(single.distances for single in singles), strict=True)
     pairs = zip(right.distances, others, strict=True)
-    return Judged(right.pieces, moved, all(clear(own, single) for own, single in pairs))
+    sure = moved["y"] <= UNSURE * float(np.linalg.norm(right.pieces["y"]))
+    return Judged(right.pieces, moved, sure and all(clear(*pair) for pair in pairs))
 
 
 def clear(distance: np.ndarray, singles: tuple[np.ndarray, ...]) -> bool:

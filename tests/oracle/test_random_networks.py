@@ -73,7 +73,7 @@ def compared(
     loss: cases.LossCase | None = None,
     functions: Functions = conditioning.FUNCTIONS,
 ) -> dict[str, float] | None:
-    """Return the excess of each piece; None if all numbers drawn lie near kinks.
+    """Return the excess of each piece; None if no numbers drawn can be judged.
 
     With a loss these are its value and gradients by parameters, without: y and all gradients.
     """
