@@ -37,6 +37,37 @@ NETWORKS: dict[str, tuple[tuple[int, ...], tuple[Any, ...]]] = {
          ("Residual", (("Dense", 5), ("Tanh",), ("Dense", 12), ("Residual", (("Dense", 12),)))),
          ("Residual", (("Residual", (("Tanh",),)),)), ("Dense", 3)),
     ),
+    "norms_mlp": (
+        (6,),
+        (("BatchNorm",), ("Dense", 8), ("LayerNorm", {"eps": 0.01}), ("PReLU",), ("Dense", 6),
+         ("GroupNorm", 3), ("PReLU", {"per_channel": True}), ("RMSNorm", {"eps": 0.01}),
+         ("BatchNorm", {"affine": False, "momentum": 0.3}), ("Dense", 3)),
+    ),
+    "norms_cnn": (
+        (6, 5, 3),
+        (("GroupNorm", 3, {"affine": False}), ("Conv2D", 4, 2, {"bias": False}), ("BatchNorm",),
+         ("PReLU", {"per_channel": True}), ("GroupNorm", 2), ("LayerNorm",), ("RMSNorm",),
+         ("Conv2D", 2, 3), ("PReLU",), ("GlobalAvgPool",), ("LayerNorm",), ("Dense", 3)),
+    ),
+    "norms_1d": (
+        (9, 2), (("BatchNorm",), ("Conv1D", 4, 3), ("GroupNorm", 2), ("PReLU",), ("LayerNorm",),
+                 ("Flatten",), ("Dense", 3)),
+    ),
+    "residual_norms": (
+        (4, 3, 4),
+        (("Residual", (("BatchNorm",), ("PReLU", {"per_channel": True}),
+                       ("Conv2D", 4, 3, {"padding": 1}),
+                       ("Residual", (("GroupNorm", 2), ("Tanh",), ("RMSNorm",))))),
+         ("Flatten",), ("Dense", 5), ("Residual", (("LayerNorm",), ("Dense", 5), ("BatchNorm",))),
+         ("Dense", 2)),
+    ),
+    # what stands for a pixel's channel stands elsewhere in PyTorch's order
+    "norms_of_flat_image": (
+        (2, 3, 2),
+        (("Flatten",), ("BatchNorm",), ("PReLU", {"per_channel": True}), ("LayerNorm",),
+         ("Residual", (("RMSNorm",), ("BatchNorm", {"affine": False}), ("GroupNorm", 1))),
+         ("Dense", 4), ("BatchNorm",), ("Dense", 3)),
+    ),
 }  # fmt: skip
 
 

@@ -47,8 +47,10 @@ def test_back_is_where_it_came_from(name: str) -> None:
     net = network(name)
     params = numbered(net)
     arrays = to_arrays(net, params)
-    assert list(arrays) == list(params)
-    assert np.array_equal(simdl.from_torch(net, arrays).flat, params.flat)
+    assert list(arrays) == [*params, *params.buffers]
+    back = simdl.from_torch(net, arrays)
+    assert np.array_equal(back.flat, params.flat)
+    assert np.array_equal(back.buffers.flat, params.buffers.flat)
 
 
 def test_axes_are_pytorchs() -> None:

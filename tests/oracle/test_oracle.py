@@ -1,4 +1,4 @@
-"""Live against PyTorch: the golden values again, and random networks and optimizers."""
+"""Live against PyTorch: the golden values again, each layer, random optimizers and schedules."""
 
 from __future__ import annotations
 
@@ -53,52 +53,6 @@ def test_golden_values_can_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(make_golden, "FOLDER", tmp_path)
     make_golden.main()
     assert {path.stem for path in tmp_path.iterdir()} == set(make_golden.KINDS)
-
-
-# --- random networks ------------------------------------------------------------------------------
-
-
-def random_layers(rng: np.random.Generator, depth: int, width: int, nested: int) -> tuple[Any, ...]:
-    """Draw `depth` stages that keep the width or change it, some of them residual branches."""
-    layers: list[Any] = []
-    for _ in range(depth):
-        stage = rng.integers(5)
-        if stage < 2:
-            width = width if nested else int(rng.integers(1, 25))
-            layers.append(("Dense", width))
-        elif stage == 2 and nested < 3:
-            layers.append(("Residual", random_layers(rng, 2, width, nested + 1)))
-        elif stage == 3:
-            layers.append(("Identity",))
-        layers.append(ACTIVATIONS[rng.integers(len(ACTIVATIONS))].layer)
-    return tuple(layers)
-
-
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("seed", range(60))
-def test_random_network(seed: int, dtype: str) -> None:
-    rng = np.random.default_rng(seed)
-    shapes = ((int(rng.integers(1, 30)),), (4, 3, 2))
-    shape = shapes[rng.integers(2)]
-    first = (("Flatten",),) if len(shape) > 1 else ()
-    width = int(np.prod(shape))
-    outputs, n = int(rng.integers(2, 8)), int(rng.integers(1, 40))
-    stages = random_layers(rng, int(rng.integers(1, 7)), width, 0)
-    case = cases.NetworkCase("random", shape, (*first, *stages, ("Dense", outputs)))
-    net = cases.network(case, dtype)
-    params = net.init(seed)
-    params.flat += (0.1 * rng.normal(size=params.flat.size)).astype(dtype)
-    x = rng.normal(size=(n, *shape)).astype(dtype)
-    loss = LOSSES[rng.integers(len(LOSSES))]
-    t = cases.targets(loss, n, outputs, rng)
-    want = torch_side.network(case.layers, params, x, t, loss)
-    assert apart(simdl.forward(net, params, x), want["output"]) < BOUND[dtype]
-    value, grads = simdl.value_and_grad(net, params, x, t, loss=loss.spec)
-    assert value == pytest.approx(float(want["loss"]), rel=BOUND[dtype], abs=BOUND[dtype])
-    assert apart(grads.flat, want["gradient"]) < BOUND[dtype]
-    _, cotangent = torch_side.loss(loss, want["output"], t)
-    pulled = simdl.vjp(net, params, x, cotangent)
-    assert apart(pulled.input, want["input_gradient"]) < BOUND[dtype]
 
 
 # --- layers ---------------------------------------------------------------------------------------

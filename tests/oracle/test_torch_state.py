@@ -24,6 +24,36 @@ class GlobalAvgPool(nn.Module):
         return x.flatten(2).mean(-1)
 
 
+class LayerNorm(nn.LayerNorm):
+    """Over the channels alone, which are first."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(x.movedim(1, -1)).movedim(-1, 1)
+
+
+class RMSNorm(nn.RMSNorm):
+    """Likewise."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(x.movedim(1, -1)).movedim(-1, 1)
+
+
+def batch_norm(shape: tuple[int, ...], **options: Any) -> nn.Module:
+    kind = nn.BatchNorm2d if len(shape) == 3 else nn.BatchNorm1d
+    return kind(shape[-1], **options)
+
+
+def over_channels(kind: Any) -> Any:
+    def make(shape: tuple[int, ...], affine: bool = True, **options: Any) -> nn.Module:
+        return kind(shape[-1], elementwise_affine=affine, **options)
+
+    return make
+
+
+def prelu(shape: tuple[int, ...], alpha: float = 0.25, per_channel: bool = False) -> nn.Module:
+    return nn.PReLU(shape[-1] if per_channel else 1, alpha)
+
+
 def convolution(kind: Any) -> Any:
     def make(shape: tuple[int, ...], filters: int, size: Any, **options: Any) -> nn.Module:
         return kind(shape[-1], filters, size, **options)
@@ -43,6 +73,11 @@ MODULES: dict[str, Any] = {
     "MaxPool2D": lambda shape, size: nn.MaxPool2d(size),
     "AvgPool2D": lambda shape, size: nn.AvgPool2d(size),
     "GlobalAvgPool": lambda shape: GlobalAvgPool(),
+    "BatchNorm": batch_norm,
+    "LayerNorm": over_channels(LayerNorm),
+    "RMSNorm": over_channels(RMSNorm),
+    "GroupNorm": lambda shape, groups, **options: nn.GroupNorm(groups, shape[-1], **options),
+    "PReLU": prelu,
 }  # fmt: skip
 
 
@@ -89,12 +124,23 @@ def test_there_and_back(name: str, dtype: str) -> None:
     assert set(back) == set(own)
     assert all(torch.equal(back[key], own[key]) for key in own)
 
+    counted = [name for name in own if name.endswith("num_batches_tracked")]
+    assert len(counted) == sum(name.endswith("running_mean") for name in params.buffers)
     module.load_state_dict(simdl.to_torch(net, params), strict=True)
     got = simdl.forward(net, params, x)
     assert np.linalg.norm(output(module, x) - got) <= bound * np.linalg.norm(got)
     again = simdl.from_torch(net, module.state_dict())
     assert np.array_equal(again.flat, params.flat)
     assert np.array_equal(again.buffers.flat, params.buffers.flat)
+
+    if counted:  # statistics move alike, and come back with the count of what moved them
+        output(module.train(), x)
+        simdl.forward(net, params, x, training=True)
+        moved = module.state_dict()
+        assert all(int(moved[name]) == 1 for name in counted)
+        running = simdl.from_torch(net, moved).buffers.flat
+        off = np.linalg.norm(running - params.buffers.flat)
+        assert off <= bound * np.linalg.norm(params.buffers.flat)
 
 
 def test_tensors_are_copies_of_any_precision_and_place() -> None:

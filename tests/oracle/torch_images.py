@@ -6,6 +6,8 @@ import naive_images
 import torch
 from torch.nn import functional
 
+torch.backends.mkldnn.enabled = False  # oneDNN in 2.13 crashes on some dilated convolutions
+
 
 def channels_first(x):
     return x.movedim(-1, 1)
@@ -26,9 +28,9 @@ def convolution(axes):
     function = (functional.conv1d, functional.conv2d)[axes - 1]
 
     def apply(x, p, run, filters, size, stride=1, padding="valid", dilation=1, bias=True):
-        weight = p["weight"].movedim((-1, -2), (0, 1))
+        weight = p["weight"].movedim((-1, -2), (0, 1)).contiguous()
         rest = {"bias": p["bias"] if bias else None, "stride": stride, "dilation": dilation}
-        x = channels_first(x)
+        x = channels_first(x).contiguous()  # not all of PyTorch's own paths take views
         if padding == "same":  # PyTorch has none with a stride
             numbers = (naive_images.each(n, axes) for n in (size, stride, padding, dilation))
             x, padding = framed(x, *numbers, 0.0), 0

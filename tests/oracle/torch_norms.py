@@ -27,8 +27,9 @@ def rms_norm(x, p, run, eps=None, affine=True):
 
 
 def group_norm(x, p, run, groups, eps=1e-5, affine=True):
-    first = channels_first(x)
-    return channels_last(functional.group_norm(first, groups, p.get("weight"), p.get("bias"), eps))
+    """Not by torch.nn.functional, which refuses a single value even where nothing trains."""
+    given = (p.get("weight"), p.get("bias"))
+    return channels_last(torch.group_norm(channels_first(x), groups, *given, eps))
 
 
 def dropout(x, p, run, rate=0.5):
