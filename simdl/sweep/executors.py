@@ -29,7 +29,7 @@ class Chunk:
 
 
 Run = Callable[[Chunk, np.ndarray], list[Outcome]]
-Finished = Callable[[Chunk, list[Outcome]], None]
+Finished = Callable[[Chunk, list[Outcome]], bool]
 _Pending = Future[tuple[list[Outcome], float]]
 
 
@@ -38,9 +38,17 @@ class Schedule:
 
     Cells not begun come first, then those with most work left, last those whose first chunk still
     runs. A first chunk is of one seed, or of as many as would be short even in the slowest cell.
+
+    Parameters
+    ----------
+    waiting : seeds to run, by cell
+    most : for each cell how many seeds of a chunk memory allows; without it, any number
     """
 
-    def __init__(self, waiting: Mapping[int, Sequence[int]], jobs: int) -> None:
+    def __init__(
+        self, waiting: Mapping[int, Sequence[int]], jobs: int, most: Sequence[int] = ()
+    ) -> None:
+        self._most = most
         self._waiting = {cell: list(seeds) for cell, seeds in waiting.items() if seeds}
         self._jobs = jobs
         self._new = dict.fromkeys(self._waiting)
@@ -57,7 +65,7 @@ class Schedule:
             cell = max(self._waiting, key=self._work)
         seeds = self._waiting[cell]
         share = len(seeds) if len(self._waiting) >= self._jobs else -(-len(seeds) // self._jobs)
-        size = min(self.size(cell), share)
+        size = min(self.size(cell), share, self._most[cell] if self._most else share)
         self._waiting[cell] = seeds[size:]
         if not self._waiting[cell]:
             del self._waiting[cell]
@@ -101,7 +109,12 @@ def check_executor(name: Any) -> None:
 
 
 def threads(
-    schedule: Schedule, run: Run, finished: Finished, jobs: int, stop: np.ndarray | None = None
+    schedule: Schedule,
+    run: Run,
+    finished: Finished,
+    jobs: int,
+    stop: np.ndarray | None = None,
+    stopping: Callable[[], None] = lambda: None,
 ) -> None:
     """Run all chunks on `jobs` threads.
 
@@ -111,60 +124,95 @@ def threads(
     ----------
     schedule : gives out the chunks
     run : runs one; it stops soon once the first element of its control block is set
-    finished : gets what came out, in this thread
+    finished : gets what came out, in this thread; False stops all others
     stop : (1 or more,) int64; another thread stops all by setting its first element
+    stopping : called when Ctrl-C is first heard
 
     Raises
     ------
     KeyboardInterrupt
-        On Ctrl-C or `stop`, after what was finished was handed on.
+        On Ctrl-C, once what runs is finished and handed on; on a second Ctrl-C or `stop`, at once,
+        and what was finished by then is handed on.
     """
-    running: dict[_Pending, tuple[Chunk, np.ndarray]] = {}
-    # futures.wait takes locks in Python, which an interrupt may leave held; a simple queue does not
-    done: queue.SimpleQueue[_Pending] = queue.SimpleQueue()
+    crew = _Crew(schedule, run, finished, jobs, stop)
+    try:
+        crew.start()
+        try:
+            crew.serve()
+        except KeyboardInterrupt:
+            if stop is not None and stop[0] != 0:
+                raise
+            crew.closed = True
+            stopping()
+            crew.serve()
+            raise
+    except KeyboardInterrupt:
+        crew.cancel()
+        raise
+    except BaseException:
+        crew.cancel(collect=False)
+        raise
+    finally:
+        crew.pool.shutdown(wait=True, cancel_futures=True)
 
-    def start() -> bool:
-        chunk = schedule.take()
+
+class _Crew:
+    """Threads at work, the chunks they run, and those that came back."""
+
+    def __init__(
+        self, schedule: Schedule, run: Run, finished: Finished, jobs: int, stop: np.ndarray | None
+    ) -> None:
+        self._schedule, self._run, self._finished = schedule, run, finished
+        self._jobs, self._stop = jobs, stop
+        self.pool = ThreadPoolExecutor(jobs, thread_name_prefix="simdl")
+        self.closed = False  # no new chunks
+        self._running: dict[_Pending, tuple[Chunk, np.ndarray]] = {}
+        # futures.wait takes locks in Python, which an interrupt may leave held; a queue does not
+        self._done: queue.SimpleQueue[_Pending] = queue.SimpleQueue()
+
+    def start(self) -> bool:
+        """Start the next chunk, if there is one."""
+        chunk = None if self.closed else self._schedule.take()
         if chunk is None:
             return False
         control = np.zeros(3, np.int64)
-        future = pool.submit(_timed, run, chunk, control)
-        running[future] = chunk, control
-        future.add_done_callback(done.put)
+        future = self.pool.submit(_timed, self._run, chunk, control)
+        self._running[future] = chunk, control
+        future.add_done_callback(self._done.put)
         return True
 
-    def cancel() -> None:
-        for _, control in running.values():
-            control[0] = 1
-
-    def collect(future: _Pending) -> None:
-        finished(running[future][0], future.result()[0])
-        del running[future]  # not before: an interrupt in between must not lose it
-
-    pool = ThreadPoolExecutor(jobs, thread_name_prefix="simdl")
-    try:
-        start()
-        while running:
-            if stop is not None and stop[0] != 0:
+    def serve(self) -> None:
+        """Hand on what comes back and start what is next, until nothing runs."""
+        for future in list(self._running):  # an interrupt may have lost what came back
+            if future.done():
+                self._done.put(future)
+        while self._running:
+            if self._stop is not None and self._stop[0] != 0:
                 raise KeyboardInterrupt
             try:
-                future = done.get(timeout=_PATIENCE)
+                future = self._done.get(timeout=_PATIENCE)
             except queue.Empty:
                 continue
-            schedule.measured(running[future][0], future.result()[1])
-            while len(running) <= jobs and start():  # threads get new work before this is stored
-                pass
-            collect(future)
-    except KeyboardInterrupt:
-        cancel()
-        for future in list(running):
-            collect(future)
-        raise
-    except BaseException:
-        cancel()
-        raise
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+            if future not in self._running:
+                continue
+            self._schedule.measured(self._running[future][0], future.result()[1])
+            while len(self._running) <= self._jobs and self.start():
+                pass  # threads get new work before this is stored
+            if not self._collect(future):
+                self.cancel()
+
+    def cancel(self, collect: bool = True) -> None:
+        """Stop what runs; hand on what is finished all the same."""
+        self.closed = True
+        for _, control in self._running.values():
+            control[0] = 1
+        for future in list(self._running) if collect else ():
+            self._collect(future)
+
+    def _collect(self, future: _Pending) -> bool:
+        going = self._finished(self._running[future][0], future.result()[0])
+        del self._running[future]  # not before: an interrupt in between must not lose it
+        return going
 
 
 def _timed(run: Run, chunk: Chunk, control: np.ndarray) -> tuple[list[Outcome], float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import itertools
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,9 +18,11 @@ from simdl import _sources
 from simdl.configuration import Configuration, with_values
 from simdl.errors import InputError, suggest
 from simdl.network import check_seed
+from simdl.sweep.estimates import Size, size_of
 from simdl.sweep.measures import canonical, numeric_digest, plain
 from simdl.sweep.outcomes import ALWAYS, METRICS, STOPPING
 
+MOST = 10_000_000  # trials of a sweep: each costs about a kilobyte while it is planned
 _FUNCTION = re.compile(r"([A-Za-z_][\w.]*):[A-Za-z_][\w.]*")  # an own op, as files name it
 
 
@@ -108,8 +111,8 @@ def read_seeds(seeds: Any) -> tuple[int, ...]:
     InputError
     """
     if isinstance(seeds, int | np.integer) and not isinstance(seeds, bool):
-        if not 1 <= seeds <= 2**32:
-            raise InputError(f"seeds: {seeds}: must be at least 1, or a list of seeds")
+        if not 1 <= seeds <= MOST:
+            raise InputError(f"seeds: {seeds}: must be from 1 to {MOST:,}, or a list of seeds")
         return tuple(range(int(seeds)))
     if isinstance(seeds, str | Mapping) or not isinstance(seeds, Iterable):
         raise InputError(f"seeds: {seeds!r}: must be a number of seeds, or a list of them")
@@ -117,6 +120,15 @@ def read_seeds(seeds: Any) -> tuple[int, ...]:
     if not made or len(set(made)) < len(made):
         raise InputError(f"seeds: {list(made)}: must be at least one, each of them once")
     return made
+
+
+def check_size(axes: Sequence[Axis], seeds: Sequence[int]) -> None:
+    """Raise InputError where there are more trials than one sweep may have."""
+    trials = math.prod(len(axis.values) for axis in axes) * len(seeds)
+    if trials > MOST:
+        raise InputError(
+            f"axes and seeds: {trials:,} trials: must be at most {MOST:,}: make several sweeps"
+        )
 
 
 def expand(base: Mapping[str, Any], axes: Sequence[Axis]) -> list[Cell]:
@@ -132,8 +144,8 @@ def expand(base: Mapping[str, Any], axes: Sequence[Axis]) -> list[Cell]:
 
 def configurations(
     cells: Sequence[Cell], axes: Sequence[Axis], record: Sequence[str], seed: int
-) -> list[Configuration]:
-    """Check every cell as far as can be without training.
+) -> tuple[list[Configuration], list[Size]]:
+    """Check every cell as far as can be without training; return what it takes, too.
 
     Raises
     ------
@@ -141,6 +153,7 @@ def configurations(
         With each problem once, and the axis values it belongs to.
     """
     made: list[Configuration] = []
+    sizes: list[Size] = []
     found: dict[str, list[int]] = {}
     parts: dict[str, Any] = {}  # data by description: cells that differ elsewhere share it
     for number, cell in enumerate(cells):
@@ -152,6 +165,7 @@ def configurations(
             training = configuration.build(parts[where])
             training.check(parts[where])
             made.append(configuration)
+            sizes.append(size_of(training, parts[where]))
             problems = list(_record_problems(training, record))
         except InputError as error:
             problems = list(error.problems)
@@ -159,7 +173,7 @@ def configurations(
             found.setdefault(problem, []).append(number)
     if found:
         raise InputError(*(_placed(text, at, cells, axes) for text, at in found.items()))
-    return made
+    return made, sizes
 
 
 def _record_problems(training: Any, record: Sequence[str]) -> Iterable[str]:
@@ -201,17 +215,21 @@ def _label(value: Any) -> str:
 
 def _common(kind: str, tables: Any, **more: Any) -> str:
     """All that the trials of a cell share, as JSON."""
-    sources = {module: _source(module) for module in sorted(_modules(tables))}
     return canonical(
         {
             "kind": kind,
             "tables": tables,
-            "sources": sources,
+            "sources": own_sources(tables),
             "numeric": numeric_digest(),
             "results_version": simdl.RESULTS_VERSION,
             **more,
         }
     )
+
+
+def own_sources(tables: Any) -> dict[str, str | None]:
+    """Return a digest of each module of an own op that tables name as module:function."""
+    return {module: _source(module) for module in sorted(_modules(tables))}
 
 
 def _source(module: str) -> str | None:
