@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import queue
+import signal
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -134,40 +136,64 @@ def threads(
         On Ctrl-C, once what runs is finished and handed on; on a second Ctrl-C or `stop`, at once,
         and what was finished by then is handed on.
     """
-    crew = _Crew(schedule, run, finished, jobs, stop)
-    try:
-        crew.start()
+    with _Interrupts() as interrupts:
+        crew = _Crew(schedule, run, finished, jobs)
         try:
-            crew.serve()
+            crew.start()
+            while crew.running:
+                if interrupts.heard > 1 or (stop is not None and stop[0] != 0):
+                    raise KeyboardInterrupt
+                if interrupts.heard and not crew.closed:
+                    crew.closed = True
+                    stopping()
+                crew.serve()
+            if interrupts.heard:
+                raise KeyboardInterrupt
         except KeyboardInterrupt:
-            if stop is not None and stop[0] != 0:
-                raise
-            crew.closed = True
-            stopping()
-            crew.serve()
+            crew.cancel()
             raise
-    except KeyboardInterrupt:
-        crew.cancel()
-        raise
-    except BaseException:
-        crew.cancel(collect=False)
-        raise
-    finally:
-        crew.pool.shutdown(wait=True, cancel_futures=True)
+        except BaseException:
+            crew.cancel(collect=False)
+            raise
+        finally:
+            crew.pool.shutdown(wait=True, cancel_futures=True)
+
+
+class _Interrupts:
+    """Count Ctrl-C instead of raising wherever Python is, which could lose a chunk; a third raises.
+
+    Signals are heard in the main thread only; a handler of the user's own stays.
+    """
+
+    def __enter__(self) -> _Interrupts:
+        self.heard = 0
+        main = threading.current_thread() is threading.main_thread()
+        self._before = signal.getsignal(signal.SIGINT) if main else None
+        self._ours = self._before is signal.default_int_handler
+        if self._ours:
+            signal.signal(signal.SIGINT, self._hear)
+        return self
+
+    def _hear(self, number: int, frame: Any) -> None:
+        self.heard += 1
+        if self.heard > 2:
+            signal.default_int_handler(number, frame)
+
+    def __exit__(self, *_: object) -> None:
+        if self._ours:
+            signal.signal(signal.SIGINT, self._before)
 
 
 class _Crew:
     """Threads at work, the chunks they run, and those that came back."""
 
-    def __init__(
-        self, schedule: Schedule, run: Run, finished: Finished, jobs: int, stop: np.ndarray | None
-    ) -> None:
+    def __init__(self, schedule: Schedule, run: Run, finished: Finished, jobs: int) -> None:
         self._schedule, self._run, self._finished = schedule, run, finished
-        self._jobs, self._stop = jobs, stop
+        self._jobs = jobs
         self.pool = ThreadPoolExecutor(jobs, thread_name_prefix="simdl")
         self.closed = False  # no new chunks
-        self._running: dict[_Pending, tuple[Chunk, np.ndarray]] = {}
-        # futures.wait takes locks in Python, which an interrupt may leave held; a queue does not
+        self.running: dict[_Pending, tuple[Chunk, np.ndarray]] = {}
+        # futures.wait would hold back an interrupt's handler; a queue with a timeout does not
         self._done: queue.SimpleQueue[_Pending] = queue.SimpleQueue()
 
     def start(self) -> bool:
@@ -177,41 +203,33 @@ class _Crew:
             return False
         control = np.zeros(3, np.int64)
         future = self.pool.submit(_timed, self._run, chunk, control)
-        self._running[future] = chunk, control
+        self.running[future] = chunk, control
         future.add_done_callback(self._done.put)
         return True
 
     def serve(self) -> None:
-        """Hand on what comes back and start what is next, until nothing runs."""
-        for future in list(self._running):  # an interrupt may have lost what came back
-            if future.done():
-                self._done.put(future)
-        while self._running:
-            if self._stop is not None and self._stop[0] != 0:
-                raise KeyboardInterrupt
-            try:
-                future = self._done.get(timeout=_PATIENCE)
-            except queue.Empty:
-                continue
-            if future not in self._running:
-                continue
-            self._schedule.measured(self._running[future][0], future.result()[1])
-            while len(self._running) <= self._jobs and self.start():
-                pass  # threads get new work before this is stored
-            if not self._collect(future):
-                self.cancel()
+        """Wait a moment for a chunk that comes back; start what is next and hand it on."""
+        try:
+            future = self._done.get(timeout=_PATIENCE)
+        except queue.Empty:
+            return
+        self._schedule.measured(self.running[future][0], future.result()[1])
+        while len(self.running) <= self._jobs and self.start():
+            pass  # threads get new work before this is stored
+        if not self._collect(future):
+            self.cancel()
 
     def cancel(self, collect: bool = True) -> None:
         """Stop what runs; hand on what is finished all the same."""
         self.closed = True
-        for _, control in self._running.values():
+        for _, control in self.running.values():
             control[0] = 1
-        for future in list(self._running) if collect else ():
+        for future in list(self.running) if collect else ():
             self._collect(future)
 
     def _collect(self, future: _Pending) -> bool:
-        going = self._finished(self._running[future][0], future.result()[0])
-        del self._running[future]  # not before: an interrupt in between must not lose it
+        going = self._finished(self.running[future][0], future.result()[0])
+        del self.running[future]  # not before: where the user's handler raises, it is not lost
         return going
 
 
