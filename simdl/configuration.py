@@ -66,7 +66,7 @@ class NetworkSection(_Section):
     """A multilayer perceptron by its numbers, or a list of layers."""
 
     kind: Literal["mlp", "layers"] = "mlp"
-    depth: int = Field(10, ge=0)  # hidden layers
+    depth: int = Field(10, ge=0, le=10_000)  # hidden layers
     width: Count = 64
     activation: Any = "Tanh"
     init: Any = "glorot_normal"

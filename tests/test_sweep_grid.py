@@ -68,6 +68,10 @@ WRONG = {
         ["axes.network.depth,network.width: [3]", "a list of 2 values"],
     ),
     "object as value": (sweep(axes={"network.init": [object()]}), ["axes.network.init", "table"]),
+    "cells": (
+        sweep(axes={f"data.{k}": list(range(1001)) for k in "ab"}),
+        ["axes: 1,002,001 cells", "at most 1,000,000"],
+    ),
     "seeds": (sweep(seeds=0), ["seeds: 0", "from 1 to"]),
     "trials": (
         sweep(axes={"network.width": list(range(1, 1002))}, seeds=10_000),

@@ -47,7 +47,7 @@ def until(process: subprocess.Popen[str], done: int) -> int:
 
 
 def killed(process: subprocess.Popen[str], journal: Path, rng: random.Random) -> int:
-    """Kill a child some trials on, every other time while it commits; return how many it told of."""
+    """Kill a child some trials on, every other time at a commit; return how many it told of."""
     told = until(process, until(process, 0) + rng.randint(2, 5))
     if rng.random() < 0.5:
         for _ in range(200_000):

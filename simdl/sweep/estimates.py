@@ -6,7 +6,7 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from simdl.errors import InputError
+from simdl.sweep.measures import canonical
+from simdl.sweep.outcomes import METRICS
 
 if TYPE_CHECKING:
     from simdl.sweep.run import Sweep
@@ -86,10 +88,28 @@ def machine_memory(limits: Sequence[str] = _LIMITS) -> float:
     return whole
 
 
-def memory(sizes: Sequence[Size], seeds: int, jobs: int, histories: bool) -> float:
-    """Return the bytes that a sweep takes at most; what it keeps counts twice, to be joined."""
-    running = [s.fixed + s.seed * min(s.most, seeds) for s in sizes]
-    kept = sum(_KEPT + s.history * histories for s in sizes) * seeds
+def sizes(sweep: Sweep, cells: Iterable[int]) -> dict[int, Size]:
+    """Return what a chunk of each cell takes; a measurement's is not known and counts nothing.
+
+    A network's program compiles what it has not yet; it is made here, and not kept.
+    """
+    found: dict[int, Size] = {}
+    parts: dict[str, Any] = {}
+    for cell in cells if sweep.measure is None else ():
+        configuration = sweep.configurations[cell]
+        where = canonical(configuration.tables()["data"])
+        if where not in parts:
+            parts[where] = configuration.data(sweep.seeds[0])
+        found[cell] = size_of(configuration.build(parts[where]), parts[where])
+    return found
+
+
+def memory(sweep: Sweep, found: Mapping[int, Size], jobs: int) -> float:
+    """Return the bytes that a run takes at most; what it keeps counts twice, to be joined."""
+    seeds = len(sweep.seeds)
+    histories = any(name != METRICS for name in sweep.record)
+    running = [s.fixed + s.seed * min(s.most, seeds) for s in found.values()]
+    kept = sum(s.history * histories for s in found.values()) * seeds + _KEPT * len(sweep.trials)
     return _PROCESS + jobs * max(running, default=0.0) + 2 * kept
 
 
@@ -139,7 +159,8 @@ def forecast(sweep: Sweep, missing: Mapping[int, int], jobs: int) -> Forecast:
     missing : trials to run, by cell
     """
     seconds, timed = None, 0
-    if missing and sweep.measure is None:
+    needed = memory(sweep, sizes(sweep, missing), jobs)
+    if needed <= machine_memory() and missing and sweep.measure is None:
         cells = sorted(missing)
         at = np.unique(np.linspace(0, len(cells) - 1, _PILOTS).round().astype(int))
         each = {cells[i]: _trial_seconds(sweep, cells[i]) for i in at}
@@ -148,7 +169,7 @@ def forecast(sweep: Sweep, missing: Mapping[int, int], jobs: int) -> Forecast:
         longest = max(each.values())  # a trial is not shared by jobs
         seconds, timed = max(work / jobs, longest), len(each)
     total = sum(missing.values())
-    return Forecast(len(sweep.trials), total, seconds, timed, sweep.memory(jobs), machine_memory())
+    return Forecast(len(sweep.trials), total, seconds, timed, needed, machine_memory())
 
 
 def _trial_seconds(sweep: Sweep, cell: int) -> float:

@@ -48,9 +48,9 @@ class Schedule:
     """
 
     def __init__(
-        self, waiting: Mapping[int, Sequence[int]], jobs: int, most: Sequence[int] = ()
+        self, waiting: Mapping[int, Sequence[int]], jobs: int, most: Mapping[int, int] | None = None
     ) -> None:
-        self._most = most
+        self._most = most or {}
         self._waiting = {cell: list(seeds) for cell, seeds in waiting.items() if seeds}
         self._jobs = jobs
         self._new = dict.fromkeys(self._waiting)
@@ -67,7 +67,7 @@ class Schedule:
             cell = max(self._waiting, key=self._work)
         seeds = self._waiting[cell]
         share = len(seeds) if len(self._waiting) >= self._jobs else -(-len(seeds) // self._jobs)
-        size = min(self.size(cell), share, self._most[cell] if self._most else share)
+        size = min(self.size(cell), share, self._most.get(cell, share))
         self._waiting[cell] = seeds[size:]
         if not self._waiting[cell]:
             del self._waiting[cell]

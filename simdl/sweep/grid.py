@@ -15,14 +15,14 @@ import numpy as np
 
 import simdl
 from simdl import _sources
-from simdl.configuration import Configuration, with_values
+from simdl.configuration import KEYS, Configuration, with_values
 from simdl.errors import InputError, suggest
 from simdl.network import check_seed
-from simdl.sweep.estimates import Size, size_of
 from simdl.sweep.measures import canonical, numeric_digest, plain
 from simdl.sweep.outcomes import ALWAYS, METRICS, STOPPING
 
 MOST = 10_000_000  # trials of a sweep: each costs about a kilobyte while it is planned
+MOST_CELLS = 1_000_000  # each takes about a millisecond to check
 _FUNCTION = re.compile(r"([A-Za-z_][\w.]*):[A-Za-z_][\w.]*")  # an own op, as files name it
 
 
@@ -122,13 +122,27 @@ def read_seeds(seeds: Any) -> tuple[int, ...]:
     return made
 
 
-def check_size(axes: Sequence[Axis], seeds: Sequence[int]) -> None:
-    """Raise InputError where there are more trials than one sweep may have."""
-    trials = math.prod(len(axis.values) for axis in axes) * len(seeds)
-    if trials > MOST:
-        raise InputError(
-            f"axes and seeds: {trials:,} trials: must be at most {MOST:,}: make several sweeps"
-        )
+def check_sections(axes: Sequence[Axis]) -> tuple[list[Axis], list[str]]:
+    """Return a training's axes that lie in a configuration's sections, and what is wrong."""
+    good, problems = [], []
+    for axis in axes:
+        sections = [key.partition(".")[0] for key in axis.keys]
+        unknown = [section for section in sections if section not in KEYS]
+        problems += [f"axes.{axis.name}: {s}: unknown key{suggest(s, KEYS)}" for s in unknown]
+        if not unknown:
+            good.append(axis)
+    return good, problems
+
+
+def check_size(axes: Sequence[Axis], seeds: Sequence[int]) -> list[str]:
+    """Say where there are more cells or trials than one sweep may have."""
+    cells = math.prod(len(axis.values) for axis in axes)
+    if cells > MOST_CELLS:
+        return [f"axes: {cells:,} cells: must be at most {MOST_CELLS:,}: make several sweeps"]
+    if cells * len(seeds) > MOST:
+        trials = f"{cells * len(seeds):,} trials"
+        return [f"axes and seeds: {trials}: must be at most {MOST:,}: make several sweeps"]
+    return []
 
 
 def expand(base: Mapping[str, Any], axes: Sequence[Axis]) -> list[Cell]:
@@ -144,8 +158,8 @@ def expand(base: Mapping[str, Any], axes: Sequence[Axis]) -> list[Cell]:
 
 def configurations(
     cells: Sequence[Cell], axes: Sequence[Axis], record: Sequence[str], seed: int
-) -> tuple[list[Configuration], list[Size]]:
-    """Check every cell as far as can be without training; return what it takes, too.
+) -> list[Configuration]:
+    """Check every cell as far as can be without training.
 
     Raises
     ------
@@ -153,7 +167,6 @@ def configurations(
         With each problem once, and the axis values it belongs to.
     """
     made: list[Configuration] = []
-    sizes: list[Size] = []
     found: dict[str, list[int]] = {}
     parts: dict[str, Any] = {}  # data by description: cells that differ elsewhere share it
     for number, cell in enumerate(cells):
@@ -165,7 +178,6 @@ def configurations(
             training = configuration.build(parts[where])
             training.check(parts[where])
             made.append(configuration)
-            sizes.append(size_of(training, parts[where]))
             problems = list(_record_problems(training, record))
         except InputError as error:
             problems = list(error.problems)
@@ -173,7 +185,7 @@ def configurations(
             found.setdefault(problem, []).append(number)
     if found:
         raise InputError(*(_placed(text, at, cells, axes) for text, at in found.items()))
-    return made, sizes
+    return made
 
 
 def _record_problems(training: Any, record: Sequence[str]) -> Iterable[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -71,16 +72,17 @@ class Sweep:
         self.base: dict[str, Any] = problems.tried(plain, base, "" if measure is None else "base")
         if measure is not None:
             problems.tried(check_measure, measure)
-        if self.seeds is not None:
-            problems.tried(grid.check_size, self.axes, self.seeds)
-        if not problems:
-            self.cells = grid.expand(self.base, self.axes)
+        else:
+            self.axes, wrong = grid.check_sections(self.axes)
+            problems += wrong
+        too_many = grid.check_size(self.axes, self.seeds or (0,))
+        problems += too_many
+        # what can be read of the rest is checked even so, for all problems to be told at once
+        self.cells = [] if too_many or self.base is None else grid.expand(self.base, self.axes)
         self.configurations: list[Configuration] = []  # one a cell; none of a measurement
-        self._sizes: list[estimates.Size] = []
-        if not problems and measure is None:
-            checked = (self.cells, self.axes, self.record, self.seeds[0])
-            made = problems.tried(grid.configurations, *checked)
-            self.configurations, self._sizes = made or ([], [])
+        if measure is None:
+            checked = (self.cells, self.axes, self.record or (), (self.seeds or (0,))[0])
+            self.configurations = problems.tried(grid.configurations, *checked)
         problems.report()
 
     @classmethod
@@ -152,11 +154,6 @@ class Sweep:
                 missing[trial.cell] = missing.get(trial.cell, 0) + 1
         return estimates.forecast(self, missing, executors.workers(jobs))
 
-    def memory(self, jobs: int) -> float:
-        """Return the bytes that a run takes at most, by the sizes of its arrays."""
-        histories = any(name != METRICS for name in self.record)
-        return estimates.memory(self._sizes, len(self.seeds), jobs, histories)
-
     @cached_property
     def _key(self) -> str:
         return ledger.key_of(self.name, self.description, self.trials)
@@ -215,40 +212,32 @@ class Sweep:
         """
         jobs = executors.workers(jobs)
         executors.check_executor(executor)
-        wanted = self._distinct(shard)
-        available = estimates.machine_memory()
-        estimates.refuse_too_large(self.memory(jobs), available, jobs)
-        if store is None:
-            return self._run(None, wanted, jobs, progress, control, keep_going)
-        with Store(store) as opened:
+        wanted = set(self._distinct(shard))
+        with Store(store) if store is not None else contextlib.nullcontext() as opened:
+            found = opened.results(self._distinct()) if opened else {}
             if fresh:
+                found = {key: outcome for key, outcome in found.items() if key not in wanted}
+            session = Session(self, opened, found, wanted, progress, keep_going)
+            session.report()
+            schedule = self._schedule(session.waiting, jobs)
+            if opened and fresh:
                 ledger.forget(opened, wanted)
-            return self._run(opened, wanted, jobs, progress, control, keep_going)
-
-    def _run(
-        self,
-        store: Store | None,
-        wanted: Sequence[str],
-        jobs: int,
-        progress: Callable[[Progress], None] | None,
-        control: np.ndarray | None,
-        keep_going: bool,
-    ) -> xarray.Dataset:
-        found = store.results(self._distinct()) if store else {}
-        session = Session(self, store, found, set(wanted), progress, keep_going)
-        session.report()
-        if store and (session.waiting or not ledger.is_registered(store, self._key)):
-            where = description.provenance()
-            ledger.register(store, self.name, self.description, self.trials, where)
-        if session.waiting:
-            schedule = executors.Schedule(
-                session.waiting, jobs, [size.most for size in self._sizes]
-            )
-            with single_thread():
+            if opened and (session.waiting or not ledger.is_registered(opened, self._key)):
+                where = description.provenance()
+                ledger.register(opened, self.name, self.description, self.trials, where)
+            with single_thread() if session.waiting else contextlib.nullcontext():
                 executors.threads(
                     schedule, self.run_chunk, session.finished, jobs, control, session.stopping
                 )
         return self._dataset(session.outcomes, session.trained)
+
+    def _schedule(self, waiting: Mapping[int, Sequence[int]], jobs: int) -> executors.Schedule:
+        """Plan the chunks, unless they would not fit into memory."""
+        sizes = estimates.sizes(self, waiting)
+        needed = estimates.memory(self, sizes, jobs)
+        estimates.refuse_too_large(needed, estimates.machine_memory(), jobs)
+        most = {cell: size.most for cell, size in sizes.items()}
+        return executors.Schedule(waiting, jobs, most)
 
     def run_chunk(self, chunk: executors.Chunk, control: np.ndarray) -> list[Outcome]:
         """Run consecutive seeds of one cell; what raises is an outcome, too."""
