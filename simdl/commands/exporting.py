@@ -59,13 +59,12 @@ def results(request: Request) -> None:
         for path in request.others:
             came = ledger.merge(store, path)
             say(f"{request.store}: {came} trials came from {path}")
-        if request.to is None and not request.history and not request.where:
-            if request.output is not None:
-                raise InputError("--output: belongs to an export: say --to csv|parquet|netcdf, too")
+        shown = request.to is None and request.output is None and not request.history
+        if shown and not request.where:
             print("\n".join(_listing(store, request.store)))
             return
         chosen = select(store, request.where)
-        if request.to is None and not request.history and request.output is None:
+        if shown:
             print("\n".join(_trials(store, chosen)))
             return
         exports.export(store, chosen, request.to or "csv", request.output, request.history)
