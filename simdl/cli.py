@@ -17,6 +17,9 @@ from typing import Annotated, Any
 import typer
 
 from simdl import RESULTS_VERSION, __version__
+from simdl.commands import sweep_commands
+from simdl.commands.options import Jobs
+from simdl.commands.options import path as _path
 from simdl.errors import InputError, Interrupted, StorageError
 
 app = typer.Typer(
@@ -27,19 +30,11 @@ app = typer.Typer(
 )
 
 
-def _path(text: str | Path) -> Path:
-    """Return a path; an empty one, as of an unset variable, would be the folder we are in."""
-    if not str(text).strip():
-        raise typer.BadParameter("'': must be a path; it is empty")
-    return Path(text)
-
-
 Names = Annotated[list[str], typer.Argument(metavar="NAME|FILE.py ...", show_default=False)]
 Quick = Annotated[bool, typer.Option("--quick", help="Few replicates, 99 % intervals: seconds.")]
 Full = Annotated[bool, typer.Option("--full", help="The published settings: long.")]
 Check = Annotated[bool, typer.Option("--check", help="Exit 3 if a verdict is not as expected.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Jobs = Annotated[int, typer.Option("--jobs", min=-1, help="Threads; -1: one a core.")]
 Out = Annotated[Path, typer.Option("--out", parser=_path, help="Folder for figures and verdicts.")]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Train again what is stored.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be trained.")]
@@ -56,8 +51,16 @@ def _say(line: str) -> None:
 @contextmanager
 def _watching() -> Iterator[Any]:
     """Show bars on a terminal while sweeps run; elsewhere the lines of `_say` are enough."""
+    stopping = "finishing what runs; Ctrl-C again stops at once"
     if not sys.stderr.isatty():
-        yield None
+        said: list[str] = []
+
+        def line(now: Any) -> None:
+            if now.stopping and not said:
+                said.append(stopping)
+                _say(f"{now.name}: {stopping}")
+
+        yield line
         return
     from rich.console import Console
     from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
@@ -65,7 +68,12 @@ def _watching() -> Iterator[Any]:
     columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
         bar = bars.add_task("trials")
-        yield lambda now: bars.update(bar, completed=now.done, total=now.total)
+
+        def show(now: Any) -> None:
+            told = stopping if now.stopping else "trials"
+            bars.update(bar, completed=now.done, total=now.total, description=told)
+
+        yield show
 
 
 def _version(wanted: bool) -> None:
@@ -217,6 +225,10 @@ def predict(
     from simdl.commands.predicting import predict as run_predicting
 
     run_predicting(folder, data, output, _say)
+
+
+app.command()(sweep_commands.sweep)
+app.command()(sweep_commands.results)
 
 
 def _dry_run(runs: Sequence[Any], as_json: bool) -> None:

@@ -66,7 +66,7 @@ class NetworkSection(_Section):
     """A multilayer perceptron by its numbers, or a list of layers."""
 
     kind: Literal["mlp", "layers"] = "mlp"
-    depth: int = Field(10, ge=0)  # hidden layers
+    depth: int = Field(10, ge=0, le=10_000)  # hidden layers
     width: Count = 64
     activation: Any = "Tanh"
     init: Any = "glorot_normal"
@@ -110,6 +110,7 @@ _SECTIONS: dict[str, type[_Section]] = {
     "probes": ProbesSection,
 }
 _PLAIN = ("name", "dtype", "optimizer", "schedule", "stop")
+KEYS = (*_SECTIONS, *_PLAIN)
 _ACTIVATIONS = {kind.lower(): kind for kind in KINDS} | {"leaky_relu": "LeakyReLU"}
 
 
@@ -139,10 +140,9 @@ class Configuration:
             With every problem, its full key path, and what would be right.
         """
         problems = Problems()
-        known = [*_SECTIONS, *_PLAIN]
         for key in table:
-            if key not in known:
-                problems.append(f"{key}: unknown key{suggest(key, known)}")
+            if key not in KEYS:
+                problems.append(f"{key}: unknown key{suggest(key, KEYS)}")
         made = {key: _section(kind, table, key, problems) for key, kind in _SECTIONS.items()}
         dtype = table.get("dtype", "float32")
         if dtype not in ("float32", "float64"):

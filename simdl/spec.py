@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import importlib
 from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar, cast, dataclass_transform
@@ -96,7 +97,7 @@ def from_table(kinds: Mapping[str, type[T]], table: Any, key: str, tag: str = "n
     key : where it stands, for messages
     """
     if not isinstance(table, str | Mapping):
-        if isinstance(table, tuple(kinds.values())):
+        if isinstance(table, tuple(kind for kind in kinds.values() if isinstance(kind, type))):
             return cast(T, table)
         raise InputError(
             f"{key}: {table!r}: must be a name, a table or an instance{suggest('', kinds)}"
@@ -104,8 +105,11 @@ def from_table(kinds: Mapping[str, type[T]], table: Any, key: str, tag: str = "n
     settings = {tag: table} if isinstance(table, str) else dict(table)
     name = settings.pop(tag, None)
     if name is None:
+        misspelt = difflib.get_close_matches(tag, map(str, settings), n=1)
+        if misspelt:
+            raise InputError(f"{key}.{misspelt[0]}: unknown key{suggest(misspelt[0], [tag])}")
         raise InputError(f"{key}.{tag}: missing: give one of {', '.join(sorted(kinds))}")
-    if name not in kinds:
+    if not isinstance(name, str) or name not in kinds:
         raise InputError(f"{key}: {name!r}: unknown{suggest(str(name), kinds)}")
     try:
         return kinds[name](**settings)

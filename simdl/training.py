@@ -30,6 +30,8 @@ from simdl.schedules import schedule as make_schedule
 from simdl.stopping import Stop, check_data
 from simdl.stopping import stop as make_stop
 
+MOST_STEPS = 100_000_000  # each has a rate, of 8 bytes; more is a slip
+
 
 @dataclass(frozen=True)
 class Training:
@@ -70,7 +72,11 @@ class Training:
                 f"batch_size: {batch}: must be at most {samples}, the training samples"
             )
         an_epoch = math.ceil(samples / batch)
-        return batch, an_epoch, self.steps or an_epoch * (self.epochs or 0)
+        steps = self.steps or an_epoch * (self.epochs or 0)
+        if steps > MOST_STEPS:
+            key = f"steps: {steps}" if self.steps else f"epochs: {self.epochs}: {steps} steps"
+            raise InputError(f"{key}: must be at most {MOST_STEPS:,} steps")
+        return batch, an_epoch, steps
 
     def check(self, data: Data) -> None:
         """Raise InputError unless batch size, schedule and stop rule fit the data."""

@@ -62,8 +62,8 @@ def slow(settings: dict[str, Any], seed: int) -> dict[str, Any]:
 
 
 def slow_sweep() -> Sweep:
-    """Forty trials of .03 s."""
-    return Sweep({}, {"a": list(range(10))}, seeds=4, measure=slow, name="slow")
+    """Sixty trials of .03 s, in chunks of two at most."""
+    return Sweep({}, {"a": list(range(30))}, seeds=2, measure=slow, name="slow")
 
 
 def clashing(settings: dict[str, Any], seed: int) -> dict[str, Any]:

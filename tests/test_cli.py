@@ -284,7 +284,11 @@ def test_interrupt_is_130_and_the_same_command_goes_on(tmp_path: Path) -> None:
         time.sleep(0.1)
     time.sleep(2)
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
+    said = ""
+    while "again stops at once" not in said and (line := process.stderr.readline()):
+        said += line
+    process.send_signal(signal.SIGINT)
+    said += process.communicate(timeout=60)[1]
     assert process.returncode == 130, said
     assert "the same command continues" in said and "Traceback" not in said
 

@@ -68,7 +68,15 @@ WRONG = {
         ["axes.network.depth,network.width: [3]", "a list of 2 values"],
     ),
     "object as value": (sweep(axes={"network.init": [object()]}), ["axes.network.init", "table"]),
-    "seeds": (sweep(seeds=0), ["seeds: 0", "at least 1"]),
+    "cells": (
+        sweep(axes={f"data.{k}": list(range(1001)) for k in "ab"}),
+        ["axes: 1,002,001 cells", "at most 1,000,000"],
+    ),
+    "seeds": (sweep(seeds=0), ["seeds: 0", "from 1 to"]),
+    "trials": (
+        sweep(axes={"network.width": list(range(1, 1002))}, seeds=10_000),
+        ["10,010,000 trials", "at most 10,000,000"],
+    ),
     "seeds text": (sweep(seeds="12"), ["seeds: '12'", "list"]),
     "seed": (sweep(seeds=[1, -1]), ["seeds.1: -1", "from 0"]),
     "seed twice": (sweep(seeds=[1, 1]), ["seeds: [1, 1]", "once"]),

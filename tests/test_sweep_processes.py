@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import signal
 import sqlite3
 import subprocess
@@ -10,15 +11,17 @@ from pathlib import Path
 
 from sweep_cases import BASE, bits, child, slow_sweep
 
-from simdl.sweep import Sweep
+from simdl.sweep import Sweep, ledger
+from simdl.sweep.store import Store
+
+TRIALS, KILLS = 60, 5
 
 RUN = "sweep_cases.slow_sweep().run(sys.argv[1], jobs=2, progress=sweep_cases.tell)"
-LONG = """
-import signal
-signal.signal(signal.SIGINT, signal.default_int_handler)
-base = sweep_cases.BASE | {"network": {"depth": 10, "width": 64}}
-axes = {"training.steps": [20, 2_000_000]}
-base = base | {"training": {"batch_size": 16}}
+INTERRUPTIBLE = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+LONG = f"""{INTERRUPTIBLE}
+base = sweep_cases.BASE | {{"network": {{"depth": 10, "width": 64}}}}
+axes = {{"training.steps": [20, 2_000_000]}}
+base = base | {{"training": {{"batch_size": 16}}}}
 sweep_cases.Sweep(base, axes, seeds=2).run(sys.argv[1], jobs=2, progress=sweep_cases.tell)
 """
 
@@ -43,29 +46,49 @@ def until(process: subprocess.Popen[str], done: int) -> int:
     raise AssertionError(process.stderr and process.stderr.read())
 
 
+def killed(process: subprocess.Popen[str], journal: Path, rng: random.Random) -> int:
+    """Kill a child some trials on, every other time at a commit; return how many it told of."""
+    told = until(process, until(process, 0) + rng.randint(2, 5))
+    if rng.random() < 0.5:
+        for _ in range(200_000):
+            if journal.exists():
+                break
+    process.kill()
+    assert process.stdout is not None
+    told = max([told, *map(int, process.stdout.read().split())])
+    assert process.wait() == -signal.SIGKILL
+    return told
+
+
 def test_killed_sweep_continues_with_the_missing_trials(tmp_path: Path) -> None:
-    store = tmp_path / "runs.sqlite"
-    with child(RUN, store) as process:
-        acknowledged = until(process, 8)
-        process.kill()
-        assert process.stdout is not None
-        acknowledged = max([acknowledged, *map(int, process.stdout.read().split())])
-        assert process.wait() == -signal.SIGKILL
-    left = slow_sweep().missing(store)  # opening it rolls back what was being written
-    count = stored(store)
-    assert 8 <= acknowledged <= count < 40 and left == 40 - count
+    store, rng = tmp_path / "runs.sqlite", random.Random(0)
+    left, between = [TRIALS], 0
+    for _ in range(KILLS):
+        with child(RUN, store) as process:
+            acknowledged = killed(process, tmp_path / "runs.sqlite-journal", rng)
+        left.append(slow_sweep().missing(store))  # opening it rolls back what was being written
+        count = stored(store)
+        assert acknowledged <= count and left[-1] == TRIALS - count
+        between += 0 < count < TRIALS
+    assert KILLS >= 5 and between >= 3 and left == sorted(left, reverse=True)
     runs = slow_sweep().run(store)
-    assert runs.attrs["trained"] == left
+    assert runs.attrs["trained"] == left[-1] > 0
     assert bits(runs) == bits(slow_sweep().run())
+    with Store(store) as opened:
+        (entry,) = ledger.entries(opened)  # six runs of one sweep
+        assert entry.trials == {"completed": TRIALS}
+        assert len(ledger.provenance(opened, entry)) == KILLS + 1
 
 
-def test_interrupted_sweep_saves_what_is_finished(tmp_path: Path) -> None:
+def test_second_interrupt_stops_at_once(tmp_path: Path) -> None:
     store = tmp_path / "runs.sqlite"
     base = BASE | {"network": {"depth": 10, "width": 64}, "training": {"batch_size": 16}}
     Sweep(base, {"training.steps": [2]}, seeds=1).run()  # compiles, so that the child need not
     with child(LONG, store) as process:
-        until(process, 2)  # the short ones; the long ones are in compiled code
-        time.sleep(0.3)
+        until(process, 2)  # the short ones; the long ones are in compiled code, for minutes
+        process.send_signal(signal.SIGINT)
+        assert process.stdout is not None and process.stdout.readline() == "2\n"  # heard
+        assert process.poll() is None
         start = time.perf_counter()
         process.send_signal(signal.SIGINT)
         out, err = process.communicate()
@@ -78,13 +101,24 @@ def test_interrupted_sweep_saves_what_is_finished(tmp_path: Path) -> None:
     assert short.missing(store) == 0
 
 
+def test_first_interrupt_finishes_and_saves_what_runs(tmp_path: Path) -> None:
+    store = tmp_path / "runs.sqlite"
+    with child(INTERRUPTIBLE + RUN, store) as process:
+        until(process, 8)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate()
+    assert process.returncode == -signal.SIGINT, err
+    done = int(out.split()[-1])
+    assert 8 <= done == stored(store) < TRIALS
+
+
 def test_two_processes_on_one_store(tmp_path: Path) -> None:
     store = tmp_path / "runs.sqlite"
     with child(RUN, store) as one, child(RUN, store) as other:
         for process in (one, other):
             _, err = process.communicate()
             assert process.returncode == 0, err
-    assert stored(store) == 40
+    assert stored(store) == TRIALS
     runs = slow_sweep().run(store)
     assert runs.attrs["trained"] == 0
     assert bits(runs) == bits(slow_sweep().run())

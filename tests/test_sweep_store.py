@@ -13,8 +13,9 @@ import pytest
 
 from simdl.errors import StorageError
 from simdl.sweep import store as module
+from simdl.sweep.file_systems import file_system, refuse_network
 from simdl.sweep.outcomes import Array, Outcome
-from simdl.sweep.store import Store, file_system, journal, refuse_network
+from simdl.sweep.store import Store, journal
 
 
 def outcome(seed: int = 0, size: int = 3, status: str = "completed") -> Outcome:
@@ -124,8 +125,8 @@ def overwritten(path: Path) -> None:
 REFUSED: dict[str, tuple[Callable[[Path], object], list[str]]] = {
     "text": (text_file, ["is no store of simdl", "name another file"]),
     "foreign": (foreign_database, ["is no store of simdl", "left as it is"]),
-    "newer": (newer_schema, ["schema 99", "schema 1", "newer simdl"]),
-    "older": (older_schema, ["schema 0", "schema 1", "another file"]),
+    "newer": (newer_schema, ["schema 99", "schema 2", "newer simdl"]),
+    "older": (older_schema, ["schema 0", "schema 2", "another file"]),
     "cut off": (cut_off, ["is damaged", "move it away"]),
     "overwritten": (overwritten, ["is damaged", "move it away"]),
 }

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from simdl.commands.settings import parse_settings, with_options
-from simdl.errors import InputError, StorageError
+from simdl.errors import InputError
 
 if TYPE_CHECKING:
     from simdl.configuration import Configuration
@@ -69,6 +68,7 @@ def plan(request: Request) -> Plan:
         With every problem of the files and the options.
     """
     from simdl.configuration import Configuration, with_values
+    from simdl.sweep.description import read_toml
 
     if (request.config is None) == (request.data is None):
         raise InputError("give a CONFIG.toml or --data FILE: one of them (simdl train --help)")
@@ -89,18 +89,6 @@ def plan(request: Request) -> Plan:
     whole = [name for name in ("loss", "accuracy") if name not in _probes(table)]
     table = with_values(table, {"probes.names": [*whole, *_probes(table)]})
     return Plan(Configuration.parse(table), table, seed, source, guessed)
-
-
-def read_toml(path: Path) -> dict[str, Any]:
-    """Return the tables of a TOML file."""
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; check the path") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: is no TOML: {error}") from None
-    except OSError as error:
-        raise StorageError(f"{path}: cannot be read: {error.strerror or error}") from None
 
 
 def _data_keys(request: Request, pairs: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 from simdl.errors import InputError
 
 
-def _value(text: str) -> Any:
+def read_value(text: str) -> Any:
     """A setting's value: JSON, a Python literal such as (2, 5) or 2,5, else the text itself."""
     for read in (json.loads, ast.literal_eval):
         try:
@@ -35,7 +35,7 @@ def parse_settings(pairs: Sequence[str]) -> dict[str, Any]:
         if not equals or not key:
             problems.append(f"--set {pair}: must be KEY=VALUE")
             continue
-        made[key] = _value(value)
+        made[key] = read_value(value)
     if problems:
         raise InputError(*problems)
     return made

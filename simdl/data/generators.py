@@ -64,6 +64,7 @@ def xor(samples: int = 1000, noise: float = 0.0, *, seed: int = 0) -> Source:
     return _toy("xor", x, t, noise, seed)
 
 
+MOST = 10_000_000  # samples or classes: more is a slip, and would fill the memory
 GENERATORS: dict[str, Callable[..., Source]] = {
     "spirals": spirals,
     "moons": moons,
@@ -88,6 +89,8 @@ def _check_count(key: str, value: Any, least: int) -> None:
     whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
     if not whole or value < least:
         raise InputError(f"data.{key}: {value!r}: must be an integer of at least {least}")
+    if value > MOST:
+        raise InputError(f"data.{key}: {value}: must be at most {MOST:,}")
 
 
 def _check_number(key: str, value: Any) -> None:

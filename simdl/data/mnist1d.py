@@ -25,6 +25,7 @@ SAMPLES, LENGTH, CLASSES = 5000, 40, 10
 SHA256 = (
     "304f43cfcc9d8d052aa0fe586cd9ca9a08235417e6afd5858c522480472965a4"  # of the published arrays
 )
+MOST = 1_000_000  # samples: more is a slip, and would fill the memory
 GRID = 1e-6  # of x in the digest: other processors may differ in the last bits
 
 _ALONE = threading.Lock()  # the package draws from random states that threads share
@@ -46,8 +47,10 @@ def mnist1d(samples: int = SAMPLES) -> Source:
         published arrays.
     """
     whole = isinstance(samples, (int, np.integer)) and not isinstance(samples, bool)
-    if not whole or samples < 2 * CLASSES or samples % CLASSES:
-        raise InputError(f"data.samples: {samples!r}: must be a multiple of 10, at least 20")
+    if not whole or not 2 * CLASSES <= samples <= MOST or samples % CLASSES:
+        raise InputError(
+            f"data.samples: {samples!r}: must be a multiple of 10, at least 20, at most {MOST:,}"
+        )
     return _source(int(samples))
 
 

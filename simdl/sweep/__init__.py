@@ -1,5 +1,6 @@
 """Sweeps: grids times seeds, executors, the store of results, resume."""
 
-from simdl.sweep.run import FailedTrials, Failure, Progress, Sweep
+from simdl.sweep.progress import FailedTrials, Failure, Progress
+from simdl.sweep.run import Sweep
 
 __all__ = ["FailedTrials", "Failure", "Progress", "Sweep"]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import queue
+import signal
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -29,7 +31,7 @@ class Chunk:
 
 
 Run = Callable[[Chunk, np.ndarray], list[Outcome]]
-Finished = Callable[[Chunk, list[Outcome]], None]
+Finished = Callable[[Chunk, list[Outcome]], bool]
 _Pending = Future[tuple[list[Outcome], float]]
 
 
@@ -38,9 +40,17 @@ class Schedule:
 
     Cells not begun come first, then those with most work left, last those whose first chunk still
     runs. A first chunk is of one seed, or of as many as would be short even in the slowest cell.
+
+    Parameters
+    ----------
+    waiting : seeds to run, by cell
+    most : for each cell how many seeds of a chunk memory allows; without it, any number
     """
 
-    def __init__(self, waiting: Mapping[int, Sequence[int]], jobs: int) -> None:
+    def __init__(
+        self, waiting: Mapping[int, Sequence[int]], jobs: int, most: Mapping[int, int] | None = None
+    ) -> None:
+        self._most = most or {}
         self._waiting = {cell: list(seeds) for cell, seeds in waiting.items() if seeds}
         self._jobs = jobs
         self._new = dict.fromkeys(self._waiting)
@@ -57,7 +67,7 @@ class Schedule:
             cell = max(self._waiting, key=self._work)
         seeds = self._waiting[cell]
         share = len(seeds) if len(self._waiting) >= self._jobs else -(-len(seeds) // self._jobs)
-        size = min(self.size(cell), share)
+        size = min(self.size(cell), share, self._most.get(cell, share))
         self._waiting[cell] = seeds[size:]
         if not self._waiting[cell]:
             del self._waiting[cell]
@@ -101,7 +111,12 @@ def check_executor(name: Any) -> None:
 
 
 def threads(
-    schedule: Schedule, run: Run, finished: Finished, jobs: int, stop: np.ndarray | None = None
+    schedule: Schedule,
+    run: Run,
+    finished: Finished,
+    jobs: int,
+    stop: np.ndarray | None = None,
+    stopping: Callable[[], None] = lambda: None,
 ) -> None:
     """Run all chunks on `jobs` threads.
 
@@ -111,60 +126,111 @@ def threads(
     ----------
     schedule : gives out the chunks
     run : runs one; it stops soon once the first element of its control block is set
-    finished : gets what came out, in this thread
+    finished : gets what came out, in this thread; False stops all others
     stop : (1 or more,) int64; another thread stops all by setting its first element
+    stopping : called when Ctrl-C is first heard
 
     Raises
     ------
     KeyboardInterrupt
-        On Ctrl-C or `stop`, after what was finished was handed on.
+        On Ctrl-C, once what runs is finished and handed on; on a second Ctrl-C or `stop`, at once,
+        and what was finished by then is handed on.
     """
-    running: dict[_Pending, tuple[Chunk, np.ndarray]] = {}
-    # futures.wait takes locks in Python, which an interrupt may leave held; a simple queue does not
-    done: queue.SimpleQueue[_Pending] = queue.SimpleQueue()
+    with _Interrupts() as interrupts:
+        crew = _Crew(schedule, run, finished, jobs)
+        try:
+            crew.start()
+            while crew.running:
+                if interrupts.heard > 1 or (stop is not None and stop[0] != 0):
+                    raise KeyboardInterrupt
+                if interrupts.heard and not crew.closed:
+                    crew.closed = True
+                    stopping()
+                crew.serve()
+            if interrupts.heard:
+                raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            crew.cancel()
+            raise
+        except BaseException:
+            crew.cancel(collect=False)
+            raise
+        finally:
+            crew.pool.shutdown(wait=True, cancel_futures=True)
 
-    def start() -> bool:
-        chunk = schedule.take()
+
+class _Interrupts:
+    """Count Ctrl-C instead of raising wherever Python is, which could lose a chunk; a third raises.
+
+    Signals are heard in the main thread only; a handler of the user's own stays.
+    """
+
+    def __enter__(self) -> _Interrupts:
+        self.heard = 0
+        main = threading.current_thread() is threading.main_thread()
+        self._before = signal.getsignal(signal.SIGINT) if main else None
+        self._ours = self._before is signal.default_int_handler
+        if self._ours:
+            signal.signal(signal.SIGINT, self._hear)
+        return self
+
+    def _hear(self, number: int, frame: Any) -> None:
+        self.heard += 1
+        if self.heard > 2:
+            signal.default_int_handler(number, frame)
+
+    def __exit__(self, *_: object) -> None:
+        if self._ours:
+            signal.signal(signal.SIGINT, self._before)
+
+
+class _Crew:
+    """Threads at work, the chunks they run, and those that came back."""
+
+    def __init__(self, schedule: Schedule, run: Run, finished: Finished, jobs: int) -> None:
+        self._schedule, self._run, self._finished = schedule, run, finished
+        self._jobs = jobs
+        self.pool = ThreadPoolExecutor(jobs, thread_name_prefix="simdl")
+        self.closed = False  # no new chunks
+        self.running: dict[_Pending, tuple[Chunk, np.ndarray]] = {}
+        # futures.wait would hold back an interrupt's handler; a queue with a timeout does not
+        self._done: queue.SimpleQueue[_Pending] = queue.SimpleQueue()
+
+    def start(self) -> bool:
+        """Start the next chunk, if there is one."""
+        chunk = None if self.closed else self._schedule.take()
         if chunk is None:
             return False
         control = np.zeros(3, np.int64)
-        future = pool.submit(_timed, run, chunk, control)
-        running[future] = chunk, control
-        future.add_done_callback(done.put)
+        future = self.pool.submit(_timed, self._run, chunk, control)
+        self.running[future] = chunk, control
+        future.add_done_callback(self._done.put)
         return True
 
-    def cancel() -> None:
-        for _, control in running.values():
+    def serve(self) -> None:
+        """Wait a moment for a chunk that comes back; start what is next and hand it on."""
+        try:
+            future = self._done.get(timeout=_PATIENCE)
+        except queue.Empty:
+            return
+        self._schedule.measured(self.running[future][0], future.result()[1])
+        while len(self.running) <= self._jobs and self.start():
+            pass  # threads get new work before this is stored
+        if not self._collect(future):
+            self.cancel()
+
+    def cancel(self, collect: bool = True) -> None:
+        """Stop what runs; hand on what is finished all the same."""
+        self.closed = True
+        for _, control in self.running.values():
             control[0] = 1
+        for future in list(self.running) if collect else ():
+            self._collect(future)
 
-    def collect(future: _Pending) -> None:
-        finished(running[future][0], future.result()[0])
-        del running[future]  # not before: an interrupt in between must not lose it
-
-    pool = ThreadPoolExecutor(jobs, thread_name_prefix="simdl")
-    try:
-        start()
-        while running:
-            if stop is not None and stop[0] != 0:
-                raise KeyboardInterrupt
-            try:
-                future = done.get(timeout=_PATIENCE)
-            except queue.Empty:
-                continue
-            schedule.measured(running[future][0], future.result()[1])
-            while len(running) <= jobs and start():  # threads get new work before this is stored
-                pass
-            collect(future)
-    except KeyboardInterrupt:
-        cancel()
-        for future in list(running):
-            collect(future)
-        raise
-    except BaseException:
-        cancel()
-        raise
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+    def _collect(self, future: _Pending) -> bool:
+        going = self._finished(self.running[future][0], future.result()[0])
+        del self.running[future]  # not before: where the user's handler raises, it is not lost
+        return going
 
 
 def _timed(run: Run, chunk: Chunk, control: np.ndarray) -> tuple[list[Outcome], float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import itertools
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,12 +15,14 @@ import numpy as np
 
 import simdl
 from simdl import _sources
-from simdl.configuration import Configuration, with_values
+from simdl.configuration import KEYS, Configuration, with_values
 from simdl.errors import InputError, suggest
 from simdl.network import check_seed
 from simdl.sweep.measures import canonical, numeric_digest, plain
 from simdl.sweep.outcomes import ALWAYS, METRICS, STOPPING
 
+MOST = 10_000_000  # trials of a sweep: each costs about a kilobyte while it is planned
+MOST_CELLS = 1_000_000  # each takes about a millisecond to check
 _FUNCTION = re.compile(r"([A-Za-z_][\w.]*):[A-Za-z_][\w.]*")  # an own op, as files name it
 
 
@@ -108,8 +111,8 @@ def read_seeds(seeds: Any) -> tuple[int, ...]:
     InputError
     """
     if isinstance(seeds, int | np.integer) and not isinstance(seeds, bool):
-        if not 1 <= seeds <= 2**32:
-            raise InputError(f"seeds: {seeds}: must be at least 1, or a list of seeds")
+        if not 1 <= seeds <= MOST:
+            raise InputError(f"seeds: {seeds}: must be from 1 to {MOST:,}, or a list of seeds")
         return tuple(range(int(seeds)))
     if isinstance(seeds, str | Mapping) or not isinstance(seeds, Iterable):
         raise InputError(f"seeds: {seeds!r}: must be a number of seeds, or a list of them")
@@ -117,6 +120,29 @@ def read_seeds(seeds: Any) -> tuple[int, ...]:
     if not made or len(set(made)) < len(made):
         raise InputError(f"seeds: {list(made)}: must be at least one, each of them once")
     return made
+
+
+def check_sections(axes: Sequence[Axis]) -> tuple[list[Axis], list[str]]:
+    """Return a training's axes that lie in a configuration's sections, and what is wrong."""
+    good, problems = [], []
+    for axis in axes:
+        sections = [key.partition(".")[0] for key in axis.keys]
+        unknown = [section for section in sections if section not in KEYS]
+        problems += [f"axes.{axis.name}: {s}: unknown key{suggest(s, KEYS)}" for s in unknown]
+        if not unknown:
+            good.append(axis)
+    return good, problems
+
+
+def check_size(axes: Sequence[Axis], seeds: Sequence[int]) -> list[str]:
+    """Say where there are more cells or trials than one sweep may have."""
+    cells = math.prod(len(axis.values) for axis in axes)
+    if cells > MOST_CELLS:
+        return [f"axes: {cells:,} cells: must be at most {MOST_CELLS:,}: make several sweeps"]
+    if cells * len(seeds) > MOST:
+        trials = f"{cells * len(seeds):,} trials"
+        return [f"axes and seeds: {trials}: must be at most {MOST:,}: make several sweeps"]
+    return []
 
 
 def expand(base: Mapping[str, Any], axes: Sequence[Axis]) -> list[Cell]:
@@ -202,17 +228,21 @@ def _label(value: Any) -> str:
 
 def _common(kind: str, tables: Any, **more: Any) -> str:
     """All that the trials of a cell share, as JSON."""
-    sources = {module: _source(module) for module in sorted(_modules(tables))}
     return canonical(
         {
             "kind": kind,
             "tables": tables,
-            "sources": sources,
+            "sources": own_sources(tables),
             "numeric": numeric_digest(),
             "results_version": simdl.RESULTS_VERSION,
             **more,
         }
     )
+
+
+def own_sources(tables: Any) -> dict[str, str | None]:
+    """Return a digest of each module of an own op that tables name as module:function."""
+    return {module: _source(module) for module in sorted(_modules(tables))}
 
 
 def _source(module: str) -> str | None:

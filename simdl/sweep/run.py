@@ -5,72 +5,26 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from simdl.configuration import Configuration
 from simdl.engine.blas import single_thread
 from simdl.errors import InputError, Problems
-from simdl.sweep import executors, grid
+from simdl.sweep import description, estimates, executors, grid, ledger
 from simdl.sweep.joining import join, refuse_clash
-from simdl.sweep.measures import canonical, check_measure, plain
-from simdl.sweep.outcomes import (
-    CANCELLED,
-    FAILED,
-    METRICS,
-    Outcome,
-    measure_cell,
-    train_cell,
-)
+from simdl.sweep.measures import check_measure, plain
+from simdl.sweep.outcomes import FAILED, METRICS, Outcome, measure_cell, train_cell
+from simdl.sweep.progress import FailedTrials, Failure, Progress
+from simdl.sweep.session import Session
 from simdl.sweep.store import Store
 
 if TYPE_CHECKING:
     import xarray
-
-_LISTED = 20  # failures in a message
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A trial that raised: where it stands, and what it said."""
-
-    coordinates: Mapping[str, Any]
-    seed: int
-    message: str
-
-
-class FailedTrials(RuntimeError):
-    """Trials raised; everything else is done (command line: exit 4).
-
-    Attributes
-    ----------
-    failures : tuple of Failure
-    runs : the dataset, without the values of those
-    """
-
-    def __init__(self, name: str, total: int, failures: Sequence[Failure], runs: Any) -> None:
-        lines = [f"{name}: {len(failures)} of {total} trials failed:"]
-        for failure in failures[:_LISTED]:
-            where = "".join(f"{key} = {value}, " for key, value in failure.coordinates.items())
-            lines.append(f"  {where}seed {failure.seed}: {failure.message}")
-        if len(failures) > _LISTED:
-            lines.append(f"  and {len(failures) - _LISTED} more")
-        super().__init__("\n".join(lines))
-        self.failures = tuple(failures)
-        self.runs = runs
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a sweep is: trials in all, done (stored ones too), of these run now, and failed."""
-
-    name: str
-    total: int
-    done: int
-    trained: int
-    failed: int
 
 
 class Sweep:
@@ -115,30 +69,104 @@ class Sweep:
         problems += wrong
         self.seeds = problems.tried(grid.read_seeds, seeds)
         self.record = problems.tried(_record, record, measure)
-        table = problems.tried(plain, base, "" if measure is None else "base")
+        self.base: dict[str, Any] = problems.tried(plain, base, "" if measure is None else "base")
         if measure is not None:
             problems.tried(check_measure, measure)
-        if not problems:
-            self.cells = grid.expand(table, self.axes)
-        if not problems and measure is None:
-            checked = (self.cells, self.axes, self.record, self.seeds[0])
-            self._configurations = problems.tried(grid.configurations, *checked)
+        else:
+            self.axes, wrong = grid.check_sections(self.axes)
+            problems += wrong
+        too_many = grid.check_size(self.axes, self.seeds or (0,))
+        problems += too_many
+        # what can be read of the rest is checked even so, for all problems to be told at once
+        self.cells = [] if too_many or self.base is None else grid.expand(self.base, self.axes)
+        self.configurations: list[Configuration] = []  # one a cell; none of a measurement
+        if measure is None:
+            checked = (self.cells, self.axes, self.record or (), (self.seeds or (0,))[0])
+            self.configurations = problems.tried(grid.configurations, *checked)
         problems.report()
+
+    @classmethod
+    def from_toml(cls, path: str | os.PathLike[str]) -> Sweep:
+        """Read a sweep from a file: a training's configuration with seeds, [axes] and record.
+
+        Raises
+        ------
+        InputError, StorageError
+            With every problem of the file.
+        """
+        problems = Problems()
+        file = Path(path)
+        table = description.read_toml(file)
+        given, wrong = description.from_table(table, file.stem)
+        problems += wrong
+        made = problems.tried(lambda: cls(**given))
+        problems.report()
+        return made
 
     @cached_property
     def trials(self) -> list[grid.Trial]:
         """All trials with their identities, cell by cell."""
         if self.measure is not None:
             return grid.measurement_trials(self.cells, self.seeds, self.measure)
-        return grid.training_trials(self._configurations, self.seeds, self.record)
+        return grid.training_trials(self.configurations, self.seeds, self.record)
 
-    def missing(self, store: str | os.PathLike[str] | None = None) -> int:
+    @cached_property
+    def description(self) -> dict[str, Any]:
+        """What the store keeps of this sweep, beside its trials."""
+        return description.describe(self)
+
+    def missing(
+        self, store: str | os.PathLike[str] | None = None, shard: tuple[int, int] | None = None
+    ) -> int:
         """Return how many trials `run` would have to run; a store that is not there stays so."""
-        identities = {trial.identity for trial in self.trials}
-        if store is None or not os.path.exists(store):  # noqa: PTH110  may be text
+        identities = self._distinct(shard)
+        if store is None or not Path(store).exists():
             return len(identities)
         with Store(store) as opened:
-            return len(identities) - len(opened.results(identities))
+            return len(identities) - len(opened.done(identities))
+
+    def changes(self, store: str | os.PathLike[str]) -> list[str]:
+        """Say what differs from the newest sweep of this name in a store, a line a thing.
+
+        Nothing where the store has no such sweep, or has this one.
+        """
+        if not Path(store).exists():
+            return []
+        with Store(store) as opened:
+            known = [e for e in ledger.entries(opened) if e.name == self.name]
+        if not known or self._key in {entry.key for entry in known}:
+            return []
+        return description.changes(known[-1].description, self.description)
+
+    def forecast(
+        self, store: str | os.PathLike[str] | None = None, jobs: int = -1,
+        shard: tuple[int, int] | None = None,
+    ) -> estimates.Forecast:  # fmt: skip
+        """Return what `run` would take: trials, seconds by a short pilot, memory; keep nothing."""
+        wanted = set(self._distinct(shard))
+        if store is not None and Path(store).exists():
+            with Store(store) as opened:
+                wanted -= opened.done(wanted)
+        missing: dict[int, int] = {}
+        for trial in self.trials:
+            if trial.identity in wanted:
+                wanted.remove(trial.identity)
+                missing[trial.cell] = missing.get(trial.cell, 0) + 1
+        return estimates.forecast(self, missing, executors.workers(jobs))
+
+    @cached_property
+    def _key(self) -> str:
+        return ledger.key_of(self.name, self.description, self.trials)
+
+    def _distinct(self, shard: tuple[int, int] | None = None) -> list[str]:
+        """Identities in order, each once: cells may describe the same training."""
+        distinct = list(dict.fromkeys(trial.identity for trial in self.trials))
+        if shard is None:
+            return distinct
+        number, count = shard
+        if not 1 <= number <= count:
+            raise InputError(f"shard: {number}/{count}: must be I/N with I from 1 to N")
+        return distinct[number - 1 :: count]
 
     def run(
         self,
@@ -147,6 +175,10 @@ class Sweep:
         executor: str = "threads",
         progress: Callable[[Progress], None] | None = None,
         control: np.ndarray | None = None,
+        *,
+        fresh: bool = False,
+        keep_going: bool = True,
+        shard: tuple[int, int] | None = None,
     ) -> xarray.Dataset:
         """Run the trials that are not stored yet, and return all.
 
@@ -156,8 +188,12 @@ class Sweep:
         jobs : threads; -1 is one a core
         executor : "threads"
         progress : called with a `Progress` at the start and after each chunk
-        control : (1 or more,) int64; another thread stops the sweep, as Ctrl-C does, by setting
-            its first element
+        control : (1 or more,) int64; another thread stops the sweep, as a second Ctrl-C does, by
+            setting its first element
+        fresh : run this sweep's stored trials again, too
+        keep_going : False stops at the first failed trial; what is finished by then is kept
+        shard : (i, n) runs the i-th of n parts, counted from 1; the others' trials are in the
+            dataset as far as they are stored
 
         Returns
         -------
@@ -171,63 +207,42 @@ class Sweep:
         FailedTrials
             After all else is done and stored; failed trials are tried again by the next run.
         KeyboardInterrupt
-            On Ctrl-C; finished trials are stored.
+            On Ctrl-C, once the chunks that run are finished and stored; on a second one at once:
+            finished chunks are stored.
         """
         jobs = executors.workers(jobs)
         executors.check_executor(executor)
-        with contextlib.ExitStack() as stack:
-            opened = stack.enter_context(Store(store)) if store is not None else None
-            return self._run(opened, jobs, progress, control)
-
-    def _run(
-        self,
-        store: Store | None,
-        jobs: int,
-        progress: Callable[[Progress], None] | None,
-        control: np.ndarray | None,
-    ) -> xarray.Dataset:
-        by_place = {(trial.cell, trial.seed): trial.identity for trial in self.trials}
-        distinct = dict.fromkeys(by_place.values())  # cells may describe the same training
-        outcomes = store.results(distinct) if store else {}
-        stored = len(outcomes)
-        waiting: dict[int, list[int]] = {}
-        planned: set[str] = set(outcomes)
-        for (cell, seed), identity in by_place.items():
-            if identity not in planned:
-                planned.add(identity)
-                waiting.setdefault(cell, []).append(seed)
-
-        def report() -> None:
-            if progress is not None:
-                failed = sum(outcome.status == FAILED for outcome in outcomes.values())
-                progress(
-                    Progress(
-                        self.name, len(distinct), len(outcomes), len(outcomes) - stored, failed
-                    )
+        wanted = set(self._distinct(shard))
+        with Store(store) if store is not None else contextlib.nullcontext() as opened:
+            found = opened.results(self._distinct()) if opened else {}
+            if fresh:
+                found = {key: outcome for key, outcome in found.items() if key not in wanted}
+            session = Session(self, opened, found, wanted, progress, keep_going)
+            session.report()
+            schedule = self._schedule(session.waiting, jobs)
+            if opened and fresh:
+                ledger.forget(opened, wanted)
+            if opened and (session.waiting or not ledger.is_registered(opened, self._key)):
+                where = description.provenance()
+                ledger.register(opened, self.name, self.description, self.trials, where)
+            with single_thread() if session.waiting else contextlib.nullcontext():
+                executors.threads(
+                    schedule, self.run_chunk, session.finished, jobs, control, session.stopping
                 )
+        return self._dataset(session.outcomes, session.trained)
 
-        def finished(chunk: executors.Chunk, results: list[Outcome]) -> None:
-            kept = {
-                by_place[chunk.cell, result.seed]: result
-                for result in results
-                if result.status != CANCELLED
-            }
-            if store and kept:
-                where = canonical(self.cells[chunk.cell].coordinates)
-                store.add(self.name, [(key, where, result) for key, result in kept.items()])
-            outcomes.update(kept)
-            report()
+    def _schedule(self, waiting: Mapping[int, Sequence[int]], jobs: int) -> executors.Schedule:
+        """Plan the chunks, unless they would not fit into memory."""
+        sizes = estimates.sizes(self, waiting)
+        needed = estimates.memory(self, sizes, jobs)
+        estimates.refuse_too_large(needed, estimates.machine_memory(), jobs)
+        most = {cell: size.most for cell, size in sizes.items()}
+        return executors.Schedule(waiting, jobs, most)
 
-        report()
-        if waiting:
-            schedule = executors.Schedule(waiting, jobs)
-            with single_thread():
-                executors.threads(schedule, self._chunk, finished, jobs, control)
-        return self._dataset(by_place, outcomes, len(outcomes) - stored)
-
-    def _chunk(self, chunk: executors.Chunk, control: np.ndarray) -> list[Outcome]:
+    def run_chunk(self, chunk: executors.Chunk, control: np.ndarray) -> list[Outcome]:
+        """Run consecutive seeds of one cell; what raises is an outcome, too."""
         if self.measure is None:
-            configuration = self._configurations[chunk.cell]
+            configuration = self.configurations[chunk.cell]
             results = train_cell(configuration, self.record, chunk.seeds, control)
         else:
             table = self.cells[chunk.cell].table
@@ -235,27 +250,28 @@ class Sweep:
         taken = {"seed"} | {key for axis in self.axes for key in (axis.name, *axis.keys)}
         return [_checked(result, taken) for result in results]
 
-    def _dataset(
-        self, by_place: Mapping[tuple[int, int], str], outcomes: Mapping[str, Outcome], trained: int
-    ) -> xarray.Dataset:
+    def _dataset(self, outcomes: Mapping[str, Outcome], trained: int) -> xarray.Dataset:
         position = {seed: i for i, seed in enumerate(self.seeds)}
         good = {}
         failures = []
-        for (cell, seed), identity in by_place.items():
-            outcome = outcomes[identity]
+        for trial in self.trials:
+            outcome = outcomes.get(trial.identity)
+            if outcome is None:
+                continue  # of another shard, or stopped before it
             if outcome.status == FAILED:
-                failures.append(Failure(self.cells[cell].coordinates, seed, outcome.message))
+                where = self.cells[trial.cell].coordinates
+                failures.append(Failure(where, trial.seed, outcome.message))
             else:
-                good[cell, position[seed]] = outcome
+                good[trial.cell, position[trial.seed]] = outcome
         runs = join(self.axes, self.cells, self.seeds, good)
         runs.attrs = {
             "name": self.name,
-            "trials": len(by_place),
+            "trials": len(self.trials),
             "trained": trained,
             "seconds": sum(outcome.seconds for outcome in outcomes.values()),
         }
         if failures:
-            raise FailedTrials(self.name, len(by_place), failures, runs)
+            raise FailedTrials(self.name, len(self.trials), failures, runs)
         return runs
 
 

@@ -6,7 +6,6 @@ import contextlib
 import datetime
 import json
 import os
-import re
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,10 +15,11 @@ from typing import Any
 import numpy as np
 
 from simdl.errors import StorageError
+from simdl.sweep.file_systems import refuse_network
 from simdl.sweep.outcomes import FAILED, Array, Outcome
 
 APPLICATION = 0x73694464  # PRAGMA application_id: the file is ours
-SCHEMA = 1  # PRAGMA user_version
+SCHEMA = 2  # PRAGMA user_version
 _TABLES = (
     "CREATE TABLE trials (identity TEXT PRIMARY KEY, sweep TEXT NOT NULL,"
     " coordinates TEXT NOT NULL, seed INTEGER NOT NULL, status TEXT NOT NULL,"
@@ -29,9 +29,13 @@ _TABLES = (
     " dtype TEXT NOT NULL, shape TEXT NOT NULL, dims TEXT NOT NULL, attrs TEXT NOT NULL,"
     " data BLOB NOT NULL, PRIMARY KEY (identity, role, name))",
 )
-_NETWORK = re.compile(
-    r"nfs\d?|cifs|smb\w*|9p|ceph|lustre|afs|coda|glusterfs|gpfs|beegfs\w*|orangefs|pvfs2|davfs"
-    r"|fuse\.(sshfs|ceph\w*|glusterfs|rclone|s3fs|smbnetfs|gcsfuse|juicefs)"
+_SWEEPS = (  # since schema 2: what a sweep asks for, its trials, and each time it ran
+    "CREATE TABLE sweeps (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, name TEXT NOT NULL,"
+    " description TEXT NOT NULL, created TEXT NOT NULL)",
+    "CREATE TABLE members (sweep INTEGER NOT NULL, cell INTEGER NOT NULL, seed INTEGER NOT NULL,"
+    " identity TEXT NOT NULL, PRIMARY KEY (sweep, cell, seed)) WITHOUT ROWID",
+    "CREATE TABLE runs (sweep INTEGER NOT NULL, started TEXT NOT NULL, provenance TEXT NOT NULL,"
+    " PRIMARY KEY (sweep, started)) WITHOUT ROWID",
 )
 _AT_ONCE = 500  # identities a query
 _BUSY = ("SQLITE_BUSY", "SQLITE_LOCKED")
@@ -45,35 +49,6 @@ def journal(version: tuple[int, ...]) -> str:
     3.7.0 to 3.51.2 may lose a committed page when a write-ahead log is reset while it is read.
     """
     return "DELETE" if (3, 7, 0) <= version <= (3, 51, 2) else "WAL"
-
-
-def file_system(path: Path, mounts: str) -> str:
-    """Return the kind of file system that `path` lies on, given the text of /proc/mounts."""
-    kind, longest = "", -1
-    for line in mounts.splitlines():
-        fields = line.split()
-        if len(fields) < 3:
-            continue
-        point = re.sub(r"\\(\d{3})", lambda code: chr(int(code[1], 8)), fields[1])
-        # of two mounts on one point the later one counts
-        if path.is_relative_to(point) and len(point) >= longest:
-            kind, longest = fields[2], len(point)
-    return kind
-
-
-def refuse_network(path: Path, mounts: str | None = None) -> None:
-    """Raise StorageError where `path` lies on a network file system: locks may fail there."""
-    if mounts is None:
-        try:
-            mounts = Path("/proc/mounts").read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            return  # not a Linux: nothing to go by
-    kind = file_system(path.resolve(), mounts)
-    if _NETWORK.fullmatch(kind):
-        raise StorageError(
-            f"{path}: lies on a network file system ({kind}), where SQLite's locks may fail:"
-            " name a store on a local disk and copy it when the sweep is done"
-        )
 
 
 class Store:
@@ -139,6 +114,9 @@ class Store:
                 application, version, _ = self._state()
             if application != APPLICATION:
                 raise self._foreign()
+            if version == 1:
+                self._migrate()
+                version = SCHEMA
             if version != SCHEMA:
                 newer = version > SCHEMA
                 raise StorageError(
@@ -165,10 +143,18 @@ class Store:
         with self._transaction():
             if self._value("SELECT count(*) FROM sqlite_master"):
                 return  # another process was quicker
-            for table in _TABLES:
+            for table in (*_TABLES, *_SWEEPS):
                 self._connection.execute(table)
             self._connection.execute(f"PRAGMA application_id = {APPLICATION}")
             self._connection.execute(f"PRAGMA user_version = {SCHEMA}")
+
+    def _migrate(self) -> None:
+        """Give a store of schema 1 the tables of sweeps; its trials stay as they are."""
+        with self._transaction():
+            if self._value("PRAGMA user_version") == 1:  # else another process was quicker
+                for table in _SWEEPS:
+                    self._connection.execute(table)
+                self._connection.execute(f"PRAGMA user_version = {SCHEMA}")
 
     # --- reading and writing ----------------------------------------------------------------------
 
@@ -179,6 +165,18 @@ class Store:
         with self._lock, self._told():
             for start in range(0, len(wanted), _AT_ONCE):
                 found |= self._results(wanted[start : start + _AT_ONCE])
+        return found
+
+    def done(self, identities: Iterable[str]) -> set[str]:
+        """Return which of these trials are stored, failed ones left out; their arrays stay."""
+        wanted = list(identities)
+        found: set[str] = set()
+        with self.reading() as connection:
+            for start in range(0, len(wanted), _AT_ONCE):
+                part = wanted[start : start + _AT_ONCE]
+                marks = ",".join("?" * len(part))
+                query = f"SELECT identity FROM trials WHERE identity IN ({marks}) AND status != ?"
+                found.update(row[0] for row in connection.execute(query, [*part, FAILED]))
         return found
 
     def _results(self, identities: Sequence[str]) -> dict[str, Outcome]:
@@ -214,7 +212,7 @@ class Store:
         sweep : its name
         outcomes : identity, coordinates as JSON, outcome
         """
-        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        now = now_utc()
         with self._lock, self._told(), self._transaction():
             for identity, coordinates, outcome in outcomes:
                 self._add(identity, coordinates, outcome, sweep, now)
@@ -254,6 +252,18 @@ class Store:
             with contextlib.suppress(sqlite3.Error):
                 self._connection.execute("ROLLBACK")
             raise
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Lend the connection to this thread, errors said as everywhere."""
+        with self._lock, self._told():
+            yield self._connection
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """Lend the connection for one transaction: all of it is written or none."""
+        with self.reading() as connection, self._transaction():
+            yield connection
 
     def close(self) -> None:
         """Close the file."""
@@ -304,6 +314,11 @@ class Store:
         return StorageError(
             f"{self.path}: is damaged ({what}): move it away and run again, or restore a copy"
         )
+
+
+def now_utc(timespec: str = "seconds") -> str:
+    """Return the time as ISO text."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec=timespec)
 
 
 def _version() -> tuple[int, ...]:
