@@ -60,8 +60,8 @@ _MODULES = (
 __all__ = [
     "RESULTS_VERSION", "Data", "InputError", "Network", "Parameters", "Probe", "Pullback", "Result",
     "StorageError", "Sweep", "__version__", "dead_units", "effective_receptive_field", "forward",
-    "from_torch", "gradient_noise_scale", "load", "njit", "receptive_field", "sharpness", "to_torch",
-    "train", "value_and_grad", "vjp", "with_values",
+    "from_torch", "gradient_noise_scale", "load", "njit", "receptive_field", "sharpness",
+    "to_torch", "train", "value_and_grad", "vjp", "with_values",
 ]  # fmt: skip
 
 
