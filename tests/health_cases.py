@@ -96,6 +96,9 @@ BROKEN: dict[str, tuple[simdl.Network, Callable[[], simdl.Data], dict, set[str]]
         mlp(2, L.Tanh()), digits, {"epochs": 5, "optimizer": O.Adam(lr=1e-7)},
         {"learning rate too small"},
     ),
+    "rate of 0": (
+        RELU, digits, {"epochs": 2, "schedule": np.zeros(68)}, {"learning rate too small"},
+    ),
     "linear, huge rate": (
         SOFTMAX, lambda: digits(0.5), {"epochs": 8, "optimizer": O.SGD(lr=30.0)},
         {"learning rate too large"},

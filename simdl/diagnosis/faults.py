@@ -121,7 +121,8 @@ def _small_rate(case: Case) -> str:
     m = case.m
     update, moved = (max(v.values(), default=0.0) for v in (m.update, m.moved))
     still = m.end.loss > (1 - STILL) * m.birth.loss > 0
-    if case.silent or not (0 < update < SMALL_UPDATE and moved < UNMOVED and still):
+    driven = bool(m.update) and max(m.birth.gradient.values(), default=0.0) > 0
+    if case.silent or not (driven and update < SMALL_UPDATE and moved < UNMOVED and still):
         return ""
     return (
         f"updates of {update:.1g} of the weights, which moved by {moved:.1g} in all: the loss went "
@@ -191,7 +192,7 @@ def _targets(case: Case) -> str:
 
 def _constant(case: Case) -> str:
     m, training = case.m, case.result.training
-    if case.diverged or not np.isfinite(m.end.loss):
+    if case.diverged or not np.isfinite(m.end.loss) or len(m.targets) < 2:
         return ""
     outputs = m.end.output.shape[1]
     least = _constant_loss(training.loss, m.targets, outputs)
@@ -203,8 +204,8 @@ def _constant(case: Case) -> str:
         return ""
     stuck = f" (ln K = {math.log(outputs):.4g})" if training.loss.labels else ""
     return (
-        f"the outputs differ by {spread:.1g} between samples; the loss, {m.end.loss:.4g}, is that "
-        f"of one answer for all, {least:.4g}{stuck}"
+        f"the outputs differ by {spread:.1g} between samples; the loss, {m.end.loss:.4g}, is no "
+        f"better than that of one answer for all, {least:.4g}{stuck}"
     )
 
 
@@ -285,7 +286,7 @@ RULES = (
     ),
     _Rule(
         "constant output", _constant,
-        "what the other warnings name; weaker penalties; initial weights that differ",
+        "what the other warnings name; longer training, weaker penalties, weights that differ",
         "initialization",
     ),
 )  # fmt: skip
