@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,6 +15,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from simdl.data.answers import Encoder
+from simdl.diagnosis.health import Health
 from simdl.errors import InputError, StorageError
 from simdl.instruments import labelled
 from simdl.parameters import Parameters
@@ -71,11 +72,12 @@ class Result:
     best: dict[str, Any] | None = None
     _judged: np.ndarray = field(default_factory=lambda: np.zeros((0, 3, 2)), repr=False)
     _returned: np.ndarray = field(default_factory=lambda: np.full((3, 2), np.nan), repr=False)
+    _examine: Callable[[Result], Health] | Health | None = field(default=None, repr=False)
 
     @classmethod
     def of(
         cls, training: Any, seed: int, params: Parameters, planned: int, samples: int,
-        records: Any, s: int, encoder: Encoder,
+        records: Any, s: int, encoder: Encoder, examine: Callable[[Result], Health] | None = None,
     ) -> Result:  # fmt: skip
         """Read trial `s` of a chunk's records."""
         from simdl.engine import state
@@ -107,6 +109,7 @@ class Result:
             training, seed, params, status, reason, steps, divergence,
             records.evaluated[s, : report[state.EVALUATED]].copy(),
             records.probed[s], an_epoch, encoder, best, judged, records.returned[s].copy(),
+            examine,
         )  # fmt: skip
 
     @property
@@ -211,6 +214,25 @@ class Result:
 
         return predict(self.training.net, self.training.loss, self.params, self.encoder, x)
 
+    @cached_property
+    def _health(self) -> Health | None:
+        return self._examine(self) if callable(self._examine) else self._examine
+
+    def health(self) -> Health:
+        """Return why it trains or does not: a row a layer, and warnings with remedies.
+
+        It is measured when first asked for, on the data that the result still refers to, and saved
+        with the result; the training has nothing to do with it.
+
+        Raises
+        ------
+        InputError
+            If the result was put together without its data.
+        """
+        if self._health is None:
+            raise InputError("health: the result is without its data: train again")
+        return self._health
+
     def plot(self) -> Figure:
         """Draw loss and accuracy of each part over the training; return the figure.
 
@@ -245,6 +267,7 @@ class Result:
             "training": to_tables(self.training), "seed": self.seed, "status": self.status,
             "reason": self.reason, "steps": self.steps, "divergence": self.divergence,
             "steps_an_epoch": self._an_epoch, "form": self.encoder.table(), "best": self.best,
+            "health": None if self._health is None else self._health.table(),
         }  # fmt: skip
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -290,12 +313,13 @@ def load(folder: str | Path) -> Result:
             own = [probe.name for probe in training.probes if probe.when != "parts"]
             evaluated, probed = stored["evaluated"], {n: stored[f"probed.{n}"] for n in own}
             judged, returned = stored["judged"], stored["returned"]
+        health = None if about["health"] is None else Health.read(about["health"])
         if evaluated.shape[1:] != (len(PARTS), 2):
             raise ValueError(f"measurements of shape {evaluated.shape}")
         return Result(
             training, about["seed"], params, about["status"], about["reason"], about["steps"],
             about["divergence"], evaluated, probed, about["steps_an_epoch"],
-            encoder, about["best"], judged, returned,
+            encoder, about["best"], judged, returned, health,
         )  # fmt: skip
     except OSError as error:
         raise InputError(f"{folder}: no saved result: {error.strerror or error}") from None

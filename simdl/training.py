@@ -6,11 +6,13 @@ import inspect
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from simdl.data import Data
+from simdl.diagnosis import examine
 from simdl.engine.blas import single_thread
 from simdl.engine.interrupt import interruptible
 from simdl.errors import InputError, Problems, suggest
@@ -258,16 +260,21 @@ def train_chunk(
     records = records._replace(probed=found)
     if data[0].n_classes is None:  # targets that are no classes have no accuracy
         records.evaluated[..., 1] = records.judged[..., 1] = records.returned[..., 1] = np.nan
-    return [
-        Result.of(
-            training,
-            seed,
-            net.wrap(params[s], buffers[s]),
-            steps,
-            parts.train.x.shape[1],
-            records,
-            s,
-            data[s if len(data) > 1 else 0].encoder,
+    made = []
+    for s, seed in enumerate(seeds):
+        own, begun = data[s if len(data) > 1 else 0], None if start is None else start[s]
+        examined = partial(examine, train_chunk, own, begun)  # once it is asked for
+        made.append(
+            Result.of(
+                training,
+                seed,
+                net.wrap(params[s], buffers[s]),
+                steps,
+                parts.train.x.shape[1],
+                records,
+                s,
+                own.encoder,
+                examined,
+            )
         )
-        for s, seed in enumerate(seeds)
-    ]
+    return made

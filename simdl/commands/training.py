@@ -16,6 +16,7 @@ from simdl.commands.description import Plan, Request, plan
 from simdl.commands.files import prepare_folder, write_csv, write_text
 from simdl.commands.toml_text import toml_text
 from simdl.errors import Interrupted
+from simdl.scenario.catalogue import names as scenario_names
 
 if TYPE_CHECKING:
     from simdl.data import Data
@@ -46,8 +47,7 @@ def train(request: Request, out: Path | None, say: Say) -> None:
     say(f"{status}: {result.reason}")
     scored = _scored(asked, data, result)
     print("\n".join(report(scored)))
-    if hasattr(result, "health"):
-        print(f"\n{result.health()}")
+    print(f"\n{result.health().told(scenario_names())}")
     if out is None:
         say("nothing is kept: --out DIR keeps it, for simdl predict DIR --data NEW.csv")
         return
