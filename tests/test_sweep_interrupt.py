@@ -8,6 +8,7 @@ import threading
 import numpy as np
 import pytest
 
+from simdl.sweep import executors
 from simdl.sweep.executors import Chunk, Schedule, threads
 from simdl.sweep.outcomes import CANCELLED, COMPLETED, FAILED, Outcome
 
@@ -38,8 +39,8 @@ class Work:
         status = CANCELLED if control[0] != 0 else COMPLETED
         return [Outcome(seed, status) for seed in chunk.seeds]
 
-    def finished(self, chunk: Chunk, outcomes: list[Outcome]) -> bool:
-        self.handed[chunk.cell] = outcomes[0].status
+    def finished(self, back: list[tuple[Chunk, list[Outcome]]]) -> bool:
+        self.handed |= {chunk.cell: outcomes[0].status for chunk, outcomes in back}
         return True
 
 
@@ -61,16 +62,32 @@ def test_the_first_failure_may_stop_the_rest() -> None:
     def run(chunk: Chunk, control: np.ndarray) -> list[Outcome]:
         return [Outcome(0, FAILED if chunk.cell == 2 else COMPLETED)]
 
-    def finished(chunk: Chunk, outcomes: list[Outcome]) -> bool:
-        handed.append(chunk.cell)
-        return outcomes[0].status != FAILED
+    def finished(back: list[tuple[Chunk, list[Outcome]]]) -> bool:
+        handed.extend(chunk.cell for chunk, _ in back)
+        return all(outcomes[0].status != FAILED for _, outcomes in back)
 
     threads(Schedule({cell: [0] for cell in range(20)}, jobs=1), run, finished, 1)
     assert handed[:3] == [0, 1, 2] and len(handed) <= 5
 
 
+def test_quick_chunks_are_stored_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    def batches(hold: float) -> list[int]:
+        monkeypatch.setattr(executors, "HOLD", hold)
+        found: list[int] = []
+        schedule = Schedule({cell: [0] for cell in range(20)}, jobs=1)
+        threads(
+            schedule, lambda chunk, control: [Outcome(0, COMPLETED)],
+            lambda back: not found.append(len(back)), 1,
+        )  # fmt: skip
+        assert sum(found) == 20
+        return found
+
+    assert batches(-1.0) == [1] * 20
+    assert batches(PATIENCE) == [1, 19]  # the first at once, the last when nothing runs
+
+
 def test_an_error_in_storing_ends_the_threads() -> None:
-    def finished(chunk: Chunk, outcomes: list[Outcome]) -> bool:
+    def finished(back: list[tuple[Chunk, list[Outcome]]]) -> bool:
         raise OSError("planted")
 
     before = threading.active_count()

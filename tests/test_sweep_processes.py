@@ -16,7 +16,8 @@ from simdl.sweep.store import Store
 
 TRIALS, KILLS = 60, 5
 
-RUN = "sweep_cases.slow_sweep().run(sys.argv[1], jobs=2, progress=sweep_cases.tell)"
+EACH = "from simdl.sweep import executors; executors.HOLD = -1.0\n"  # a transaction a chunk
+RUN = EACH + "sweep_cases.slow_sweep().run(sys.argv[1], jobs=2, progress=sweep_cases.tell)"
 INTERRUPTIBLE = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
 LONG = f"""{INTERRUPTIBLE}
 base = sweep_cases.BASE | {{"network": {{"depth": 10, "width": 64}}}}

@@ -17,6 +17,8 @@ import simdl
 from simdl.configuration import Configuration, with_values
 from simdl.sweep import FailedTrials, Progress, Sweep, executors
 from simdl.sweep.executors import Chunk, Schedule
+from simdl.sweep.outcomes import Array, Outcome
+from simdl.sweep.progress import Standings
 
 
 @pytest.fixture(scope="module")
@@ -285,6 +287,30 @@ def test_progress() -> None:
     measurements(name="mine").run(jobs=1, progress=told.append)
     assert told[0] == Progress("mine", 6, 0, 0, 0) and told[-1] == Progress("mine", 6, 6, 6, 0)
     assert [p.done for p in told] == sorted(p.done for p in told)
+
+
+@pytest.mark.parametrize(("kind", "better"), [("accuracy", max), ("loss", min)])
+def test_the_best_cell_so_far(kind: str, better: Any) -> None:
+    rng, standings = np.random.default_rng(0), Standings()
+    values: dict[int, list[float]] = {}
+    for _ in range(200):
+        cell, value = int(rng.integers(7)), float(rng.random())
+        values.setdefault(cell, []).append(value)
+        variables = {
+            "train_loss": Array(np.array(1 - value if kind == "accuracy" else value)),
+            "t": Array(np.array("text")),
+        }
+        if kind == "accuracy":
+            variables["test_accuracy"] = Array(np.array(value))
+        standings.add(cell, Outcome(0, "completed", variables=variables))
+        best = standings.best()
+        means = {key: sum(some) / len(some) for key, some in values.items()}
+        assert best is not None and best.value == pytest.approx(better(means.values()))
+        assert best.metric == ("test_accuracy" if kind == "accuracy" else "train_loss")
+    standings.add(best.cell, Outcome(0, "diverged", variables=variables))
+    after = standings.best()
+    assert after is not None and after.cell != best.cell  # a diverged seed is the worst there is
+    assert Standings().best() is None
 
 
 def test_another_thread_may_stop_it(tmp_path: Path) -> None:

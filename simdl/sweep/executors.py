@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 import os
 import queue
 import signal
@@ -15,10 +17,11 @@ from typing import Any
 import numpy as np
 
 from simdl.errors import InputError, suggest
-from simdl.sweep.outcomes import Outcome
+from simdl.sweep.outcomes import FAILED, Outcome
 
 TARGET = 1.0  # seconds a chunk should take
 NAMES = ("threads",)
+HOLD = 0.5  # seconds that finished chunks may wait to be stored together
 _PATIENCE = 0.05  # seconds between looks for cancellation
 
 
@@ -31,7 +34,7 @@ class Chunk:
 
 
 Run = Callable[[Chunk, np.ndarray], list[Outcome]]
-Finished = Callable[[Chunk, list[Outcome]], bool]
+Finished = Callable[[list[tuple[Chunk, list[Outcome]]]], bool]
 _Pending = Future[tuple[list[Outcome], float]]
 
 
@@ -126,7 +129,7 @@ def threads(
     ----------
     schedule : gives out the chunks
     run : runs one; it stops soon once the first element of its control block is set
-    finished : gets what came out, in this thread; False stops all others
+    finished : gets the chunks that came back within HOLD, in this thread; False stops all others
     stop : (1 or more,) int64; another thread stops all by setting its first element
     stopping : called when Ctrl-C is first heard
 
@@ -195,6 +198,8 @@ class _Crew:
         self.running: dict[_Pending, tuple[Chunk, np.ndarray]] = {}
         # futures.wait would hold back an interrupt's handler; a queue with a timeout does not
         self._done: queue.SimpleQueue[_Pending] = queue.SimpleQueue()
+        self._back: list[tuple[Chunk, list[Outcome]]] = []  # finished, not yet handed on
+        self._handed = -math.inf  # when that was last done
 
     def start(self) -> bool:
         """Start the next chunk, if there is one."""
@@ -208,15 +213,18 @@ class _Crew:
         return True
 
     def serve(self) -> None:
-        """Wait a moment for a chunk that comes back; start what is next and hand it on."""
-        try:
+        """Wait a moment for a chunk that comes back; start what is next, hand on what is back."""
+        failed = False
+        with contextlib.suppress(queue.Empty):
             future = self._done.get(timeout=_PATIENCE)
-        except queue.Empty:
-            return
-        self._schedule.measured(self.running[future][0], future.result()[1])
-        while len(self.running) <= self._jobs and self.start():
-            pass  # threads get new work before this is stored
-        if not self._collect(future):
+            chunk, outcomes = self._take_back(future)
+            self._schedule.measured(chunk, future.result()[1])
+            failed = any(outcome.status == FAILED for outcome in outcomes)
+            while len(self.running) <= self._jobs and self.start():
+                pass  # threads get new work before this is stored
+        # a transaction costs milliseconds on a disk, some chunks much less
+        due = time.monotonic() - self._handed > HOLD
+        if (due or failed or not self.running) and not self._hand_on():
             self.cancel()
 
     def cancel(self, collect: bool = True) -> None:
@@ -224,12 +232,21 @@ class _Crew:
         self.closed = True
         for _, control in self.running.values():
             control[0] = 1
-        for future in list(self.running) if collect else ():
-            self._collect(future)
+        if collect:
+            for future in list(self.running):
+                self._take_back(future)
+            self._hand_on()
 
-    def _collect(self, future: _Pending) -> bool:
-        going = self._finished(self.running[future][0], future.result()[0])
-        del self.running[future]  # not before: where the user's handler raises, it is not lost
+    def _take_back(self, future: _Pending) -> tuple[Chunk, list[Outcome]]:
+        self._back.append((self.running[future][0], future.result()[0]))
+        del self.running[future]
+        return self._back[-1]
+
+    def _hand_on(self) -> bool:
+        if not self._back:
+            return True
+        going = self._finished(self._back)
+        self._back, self._handed = [], time.monotonic()
         return going
 
 

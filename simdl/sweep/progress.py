@@ -94,6 +94,7 @@ class Standings:
     def __init__(self) -> None:
         self._metric: tuple[str, bool] | None = None
         self._sums: dict[int, tuple[float, int]] = {}
+        self._best: int | None = None
 
     def add(self, cell: int, outcome: Outcome) -> None:
         """Enter one trial; one that has not the metric as a number is left out."""
@@ -109,12 +110,18 @@ class Standings:
             value = -np.inf if more else np.inf
         total, count = self._sums.get(cell, (0.0, 0))
         self._sums[cell] = total + value, count + 1
+        if cell == self._best:  # it may have fallen behind any other
+            self._best = (max if more else min)(self._sums, key=self._mean)
+        elif self._best is None or (self._mean(cell) > self._mean(self._best)) == more:
+            self._best = cell
+
+    def _mean(self, cell: int) -> float:
+        total, count = self._sums[cell]
+        return total / count
 
     def best(self) -> Best | None:
         """Return the best cell so far, if there is one."""
-        if self._metric is None or not self._sums:
+        if self._metric is None or self._best is None:
             return None
-        name, more = self._metric
-        means = {cell: total / count for cell, (total, count) in self._sums.items()}
-        cell = (max if more else min)(means, key=lambda key: means[key])
-        return Best(name, means[cell], cell) if np.isfinite(means[cell]) else None
+        value = self._mean(self._best)
+        return Best(self._metric[0], value, self._best) if np.isfinite(value) else None

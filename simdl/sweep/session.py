@@ -51,26 +51,25 @@ class Session:
                 planned.add(identity)
                 self.waiting.setdefault(cell, []).append(seed)
 
-    def finished(self, chunk: Chunk, results: list[Outcome]) -> bool:
-        """Store what came back; return whether to go on."""
-        kept = {
-            self._places[chunk.cell, result.seed]: result
+    def finished(self, back: list[tuple[Chunk, list[Outcome]]]) -> bool:
+        """Store the chunks that came back, in one transaction; return whether to go on."""
+        kept = [
+            (self._places[chunk.cell, result.seed], chunk.cell, result)
+            for chunk, results in back
             for result in results
             if result.status != CANCELLED
-        }
+        ]
         if self._store and kept:
-            where = canonical(self._sweep.cells[chunk.cell].coordinates)
-            self._store.add(
-                self._sweep.name, [(key, where, result) for key, result in kept.items()]
-            )
-        for key, result in kept.items():
+            cells = {cell: canonical(self._sweep.cells[cell].coordinates) for _, cell, _ in kept}
+            self._store.add(self._sweep.name, [(key, cells[cell], r) for key, cell, r in kept])
+        for key, cell, result in kept:
             if key in self.outcomes:
                 continue  # an interrupt came between storing and here: it is handed on again
             self.outcomes[key] = result
             self.trained += 1
             self._done += 1
             self._failed += result.status == FAILED
-            self._standings.add(chunk.cell, result)
+            self._standings.add(cell, result)
         self.report()
         return self._keep_going or not self._failed
 
