@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from simdl.cli import main
+from simdl.sweep import Sweep
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```(\w*)\n(.*?)```", README, re.DOTALL)
@@ -26,6 +27,13 @@ def test_python_block(text: str, tmp_path: Path) -> None:
     script = tmp_path / "block.py"
     script.write_text(text, encoding="utf-8")
     subprocess.run([sys.executable, script], cwd=tmp_path, check=True, capture_output=True)
+
+
+def test_sweep_file(tmp_path: Path) -> None:
+    (text,) = [text for kind, text in BLOCKS if kind == "toml"]
+    path = tmp_path / "sweep.toml"
+    path.write_text(text, encoding="utf-8")
+    assert len(Sweep.from_toml(path).trials) == 3 * 2 * 16
 
 
 @pytest.mark.parametrize("command", COMMANDS)

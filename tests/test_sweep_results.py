@@ -6,6 +6,8 @@ import csv
 import io
 import json
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -193,6 +195,15 @@ def test_files_appear_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.Mo
     with pytest.raises(StorageError, match=said), exports.replaced(path) as part:
         part.write_text("more", encoding="utf-8")
     assert path.read_text(encoding="utf-8") == "whole" and list(tmp_path.iterdir()) == [path]
+
+
+def test_a_reader_may_leave_early(filled: tuple[Path, xarray.Dataset]) -> None:
+    command = [sys.executable, "-m", "simdl", "results", str(filled[0]), "--history"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.close()  # as `head` does
+        said = process.stderr.read()
+    assert process.returncode == 0 and not said, said
 
 
 def test_merging(tmp_path: Path) -> None:

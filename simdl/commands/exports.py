@@ -45,7 +45,11 @@ def export(store: Store, chosen: Selection, kind: str, output: Path | None, hist
         assert output is not None
         _write_parquet(header, lines, output)
     elif output is None:
-        _write_csv(sys.stdout, header, lines)
+        try:
+            _write_csv(sys.stdout, header, lines)
+            sys.stdout.flush()
+        except BrokenPipeError:  # the reader, such as head, has had enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     else:
         with replaced(output) as part, part.open("w", encoding="utf-8", newline="") as stream:
             _write_csv(stream, header, lines)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import threading
 import time
@@ -81,7 +82,9 @@ def size_of(training: Any, data: Any) -> Size:
 
 def machine_memory(limits: Sequence[str] = _LIMITS) -> float:
     """Return the bytes of memory that this machine, or its container, has."""
-    whole = float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    whole = math.inf
+    with contextlib.suppress(AttributeError, ValueError, OSError):  # a system that does not tell
+        whole = float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
     for place in limits:
         with contextlib.suppress(OSError, ValueError):  # none there, or "max"
             whole = min(whole, float(Path(place).read_text(encoding="ascii")))
