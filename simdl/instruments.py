@@ -126,21 +126,36 @@ class Instruments:
         params, grads = (aligned(self.net.n_parameters, dtype) for _ in range(2))
         return at, Watch(at._replace(params=params, grads=grads), flags(self.units))
 
+    @property
+    def records(self) -> int:
+        """Steps at which something may be looked at."""
+        return max((-(-self._steps // look.every) for look in self.looks), default=0)
+
+    @property
+    def copy_size(self) -> int:
+        """Numbers in a copy of the parameters and the running statistics."""
+        return self.net.n_parameters + self.net.program.n_buffers
+
+    @property
+    def bytes_a_trial(self) -> float:
+        """What is found of one trial takes so much room."""
+        numbers = self.records * self.columns + self._rows[True] * len(self.units)
+        copies = self._rows[False] * self.copy_size * np.dtype(self.net.dtype).itemsize
+        return 8.0 * numbers + copies
+
     def room(self, count: int) -> Any:
         """Return NaN-filled room for what will be found of `count` trials."""
         from simdl.engine.state import Probed
 
-        size = self.net.n_parameters + self.net.program.n_buffers
-        copies = np.zeros((count, self._rows[False], size), self.net.dtype)
+        copies = np.zeros((count, self._rows[False], self.copy_size), self.net.dtype)
         if copies.nbytes > MOST_BYTES:
             raise InputError(
                 f"probes: {self._rows[False]} copies of the parameters, {count} times: "
                 f"{copies.nbytes / 2**30:.1f} GiB: must be at most {MOST_BYTES / 2**30:.0f}: "
                 "measure less often"
             )
-        records = max((-(-self._steps // look.every) for look in self.looks), default=0)
         return Probed(
-            np.full((count, records, self.columns), np.nan),
+            np.full((count, self.records, self.columns), np.nan),
             np.full((count, self._rows[True], len(self.units)), np.nan),
             copies,
             np.zeros((count, len(self.surveys)), np.int64),

@@ -214,6 +214,6 @@ def test_first_numbers_of_many_streams_are_uniform(axis: str) -> None:
 
 def test_streams_have_different_numbers() -> None:
     streams = [getattr(philox, name) for name in dir(philox) if name.startswith("STREAM_")]
-    assert sorted(streams) == list(range(7))
+    assert sorted(streams) == list(range(8))
     starts = {uniform(1, stream=stream)[0] for stream in streams}
     assert len(starts) == len(streams)

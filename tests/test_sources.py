@@ -95,4 +95,4 @@ def test_digests_of_compiled_modules_are_narrow() -> None:
     loop = set(_sources.closure("simdl.engine.loop"))
     assert {"simdl._jit", "simdl.kernels.philox", "simdl.kernels.mathematics"} <= loop
     assert not {"simdl", "simdl.data", "simdl.configuration", "simdl.training"} & loop
-    assert len(loop) < 20
+    assert len(loop) < 25

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from simdl.errors import InputError
+from simdl.instruments import Instruments
 from simdl.sweep.measures import canonical
 from simdl.sweep.outcomes import METRICS
 
@@ -63,12 +64,11 @@ def size_of(training: Any, data: Any) -> Size:
     program = net.program
     cells = sum(program.layout(rows).size for rows in (batch, EVALUATION_ROWS))
     samples = [x.size + t.size for x, t in filter(None, (data.train, data.validation, data.test))]
-    looks = training.looks()
-    history = 0.0
+    history = Instruments(training, len(data.train[0])).bytes_a_trial
     for probe in training.probes:
-        every = {"epoch": an_epoch, "end": steps}.get(probe.every, probe.every)
-        columns = sum(found is probe for found, _ in looks) if probe.layered else 6
-        history += steps / every * columns * 8
+        if probe.when == "parts":
+            every = {"epoch": an_epoch, "end": steps}.get(probe.every, probe.every)
+            history += steps / every * 6 * 8
     parameters = net.n_parameters * item
     return Size(
         fixed=2.0 * cells * item + parameters,
