@@ -294,8 +294,17 @@ def _mlp(section: NetworkSection, outputs: int) -> tuple[Layer, ...]:
 
 def _probes(section: ProbesSection) -> tuple[Probe, ...]:
     """Loss and accuracy at the end; those named, at their interval."""
-    tables = [dict(n) if isinstance(n, Mapping) else {"name": n} for n in section.names]
-    chosen = [Probe(**({"every": section.every} | table)) for table in tables]
+    chosen: list[Probe] = []
+    problems = Problems()
+    for i, given in enumerate(section.names):
+        table = dict(given) if isinstance(given, Mapping) else {"name": given}
+        try:
+            chosen.append(Probe(**({"every": section.every} | table)))
+        except InputError as error:
+            for problem in error.problems:
+                said = problem.removeprefix("probes").removeprefix("Probe")
+                problems.append(f"probes.names.{i}{said}")
+    problems.report()
     whole = {probe.name for probe in chosen if probe.when == "parts"}
     if not whole:
         return (Probe("loss", "end"), Probe("accuracy", "end"), *chosen)
