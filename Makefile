@@ -12,7 +12,7 @@ pip     := -m pip --quiet --disable-pip-version-check --no-input
 quick   := $(if $(filter-out 0 no false,$(QUICK)),--quick)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup figures gallery test test-oracle test-latest lint format bench clean relock
+.PHONY: help setup figures gallery test test-oracle test-bounds test-latest lint format bench clean relock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -32,6 +32,10 @@ test: setup ## run the tests
 
 test-oracle: $(VENV)-oracle/.stamp ## compare gradients and optimizers with PyTorch, in .venv-oracle
 	$(VENV)-oracle/bin/python -m pytest tests/oracle
+
+test-bounds: setup ## run the layers' golden values and the products with bounds checks
+	NUMBA_BOUNDSCHECK=1 $(VENV)/bin/python -m pytest -k float64 tests/test_layers.py::test_golden \
+	  tests/test_products.py::test_every_edge tests/test_products.py::test_blocks
 
 test-latest: $(VENV)-latest/bin/python ## run the tests on the newest versions of everything, in .venv-latest
 	$(VENV)-latest/bin/python $(pip) install --upgrade --upgrade-strategy eager pip -e '.[dev]'

@@ -37,6 +37,9 @@ class Curvature:
         twin = Network(net.input_shape, net.layers, net.initializer, "float64")
         program, rows = twin.program, min(EVALUATION_ROWS, len(x))
         layout, plan = program.layout(rows), r.records(r.PLAN, 1)
+        layout.ops.epsilon = net.program.layout(
+            rows
+        ).ops.epsilon  # a default that the precision sets
         function, plan[0].loss_option = loss.rule()
         plan[0].loss = address(function, r.loss_signature("float64"))
         plan[0].batch, plan[0].output = rows, layout.offsets[program.output.slot]

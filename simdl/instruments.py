@@ -231,7 +231,10 @@ class Measures:
         }
         if probe.function is None:
             return np.array(own[probe.name](self._curvature_of(s), params))
-        value = probe.function(net, params, self._data[s if len(self._data) > 1 else 0])
+        try:
+            value = probe.function(net, params, self._data[s if len(self._data) > 1 else 0])
+        except Exception as error:
+            raise InputError(f"probes.{probe.name}: it raised {error!r}") from error
         try:
             return np.array(value, float)
         except (TypeError, ValueError):

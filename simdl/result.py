@@ -99,6 +99,8 @@ class Result:
             if report[state.VERDICT] == STALLED:
                 reason += f", {training.stop.stalled},"
             reason += f" after {moment(steps, an_epoch)}"
+            if report[state.BEST] < 0:
+                reason += "; what it watches never was a finite number"
         else:
             status, reason = "completed", f"all {planned} steps done"
         judged = records.judged[s, : report[state.JUDGED]].copy()

@@ -29,7 +29,7 @@ from simdl.probes import probes as make_probes
 from simdl.result import Result
 from simdl.schedules import Constant, Schedule
 from simdl.schedules import schedule as make_schedule
-from simdl.stopping import Stop, check_data
+from simdl.stopping import Stop, check_data, steps_between
 from simdl.stopping import stop as make_stop
 
 MOST_STEPS = 100_000_000  # each has a rate, of 8 bytes; more is a slip
@@ -86,6 +86,12 @@ class Training:
         self.schedule.rates(self.optimizer.lr, steps, an_epoch)
         if self.stop is not None:
             check_data(self.stop, data.validation is not None, data.n_classes is not None)
+            every = steps_between(self.stop, an_epoch)
+            if every > steps:
+                raise InputError(
+                    f"stop.every: {self.stop.every!r}, {every} steps: must be at most {steps}, all "
+                    "steps of the training, or the rule is never asked"
+                )
 
 
 def describe(

@@ -126,6 +126,10 @@ BROKEN: dict[str, tuple[simdl.Network, Callable[[], simdl.Data], dict, set[str]]
         regression(L.Tanh()), lambda: waves(1e4), WAVES | {"epochs": 5},
         {"unscaled targets", "constant output"},
     ),
+    "softmax before its loss": (
+        simdl.Network(IMAGE, [L.Flatten(), L.Dense(10), L.Softmax()]), digits, {"epochs": 5},
+        {"squashed logits"},
+    ),
     "huge penalty": (
         mlp(1, L.Tanh()), digits, {"epochs": 5, "optimizer": O.SGD(lr=0.1), "l2": 2.0},
         {"constant output"},

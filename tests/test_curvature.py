@@ -148,3 +148,14 @@ def test_wrong_input(name: str) -> None:
         simdl.sharpness(**({"net": net, "params": net.init(0), "x": x, "t": t} | change))
     for part in parts:
         assert part in str(refused.value)
+
+
+def test_a_float32_network_keeps_the_epsilon_of_its_precision() -> None:
+    """RMSNorm's default is the precision's; in float64 its twin would be another network."""
+    rng = np.random.default_rng(5)
+    x, t = 1e-4 * rng.normal(size=(60, 4)), rng.integers(0, 3, 60)
+    found = []
+    for eps in (None, float(np.finfo("float32").eps)):
+        net = simdl.Network((4,), [L.RMSNorm(eps=eps), L.Dense(3)], dtype="float32")
+        found.append(simdl.sharpness(net, net.init(0), x, t))
+    assert found[0] == pytest.approx(found[1], rel=1e-9)

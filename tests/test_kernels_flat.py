@@ -16,6 +16,7 @@ from optimizer_cases import OPTIMIZERS, OptimizerCase
 from simdl import optimizers
 from simdl.initializers import initializer
 from simdl.kernels import penalties, statistics
+from simdl.kernels.copying import copy, copy_rows
 
 
 @pytest.fixture(autouse=True)
@@ -251,3 +252,18 @@ def test_all_finite_lets_every_finite_number_pass(dtype: str) -> None:
     ends = [kind.max, kind.tiny, kind.smallest_subnormal, 0.0]
     assert statistics.all_finite(np.array(ends + [-end for end in ends], dtype))
     assert statistics.all_finite(np.zeros(0, dtype))
+
+
+# --- copies ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_copies(dtype: str) -> None:
+    """What is left over in the receiver stays."""
+    source, to = np.arange(6, dtype=dtype), np.full(6, -1, dtype)
+    copy(to, source)
+    assert np.array_equal(to, source)
+    copy(to[:0], source[:0])
+    rows = np.full((4, 2), -1, dtype)
+    copy_rows(rows, source.reshape(3, 2))
+    assert np.array_equal(rows[:3].ravel(), source) and (rows[3] == -1).all()

@@ -269,6 +269,14 @@ def test_shapes_that_change_are_refused() -> None:
         simdl.train(net(), data(), probes=[simdl.Probe(growing, 1)], batch_size=BATCH, steps=1)
 
 
+def test_an_own_measure_that_raises_is_named() -> None:
+    def broken(net: object, params: object, data: object) -> float:
+        return 1 / 0
+
+    with pytest.raises(simdl.InputError, match=r"probes.broken: it raised ZeroDivisionError"):
+        simdl.train(net(), data(), probes=[simdl.Probe(broken, 1)], batch_size=BATCH, steps=1)
+
+
 def test_divergence() -> None:
     """It ends what is measured, and is no error of theirs."""
     settings = {"optimizer": O.SGD(lr=1e300), "batch_size": BATCH, "epochs": 2}

@@ -297,3 +297,14 @@ def test_sweeps_count_and_store_it(tmp_path: Path) -> None:
         Sweep(TABLE, {}, record=["best_step"])
     with pytest.raises(simdl.InputError, match=r"stop: Patience.*needs validation data"):
         Sweep(with_values(base, {"stop": "patience", "data.split": [1, 0, 0]}), {})
+
+
+def test_a_validation_loss_that_never_was_a_number_is_said() -> None:
+    rng = np.random.default_rng(0)
+    x, t = rng.normal(size=(40, 4)), rng.integers(0, 3, 40)
+    parts = simdl.Data(train=(x, t), validation=(x * 1e30, t))
+    net = simdl.Network((4,), [L.Dense(8), L.Dense(3)], init={"name": "normal", "std": 1e6})
+    settings: dict[str, Any] = {"optimizer": {"name": "SGD", "lr": 0.0}, "epochs": 9}
+    result = simdl.train(net, parts, stop=S.Patience(epochs=3), **settings)
+    assert result.status == "stopped_early" and result.best is None
+    assert "never was a finite number" in result.reason

@@ -160,6 +160,11 @@ CALLS: dict[str, tuple[Action, list[str]]] = {
     ),
     "stop rule as a class": (lambda: stopped(P.GL), ["stop", "GL", "an instance"]),
     "stop rule without its number": (lambda: stopped("GL"), ["stop.alpha", "missing"]),
+    "stop rule that is never asked": (
+        lambda: simdl.train(net(), simdl.Data(train=(X, T), validation=(X, T)), steps=3,
+                            stop=P.Patience(every=1000)),
+        ["stop.every", "1000", "at most 3"],
+    ),
     "unknown key of a stop rule": (
         lambda: stopped({"name": "patience", "epoch": 3}), ["stop.epoch", "did you mean 'epochs'?"],
     ),

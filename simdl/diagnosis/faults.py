@@ -190,6 +190,18 @@ def _targets(case: Case) -> str:
     return f"their root mean square is {size:.2g}"
 
 
+def _squashed(case: Case) -> str:
+    from simdl.layers import Sigmoid, Softmax
+
+    training = case.result.training
+    last, loss = training.net.layers[-1], training.loss
+    if not isinstance(last, Sigmoid | Softmax):
+        return ""
+    if not isinstance(loss, SoftmaxCrossEntropy | BinaryCrossEntropy):
+        return ""
+    return f"the loss takes logits, and {type(last).__name__} leaves them no more than 0 to 1"
+
+
 def _constant(case: Case) -> str:
     m, training = case.m, case.result.training
     if case.diverged or not np.isfinite(m.end.loss) or len(m.targets) < 2:
@@ -283,6 +295,10 @@ RULES = (
         "unscaled targets", _targets,
         "targets of mean 0 and standard deviation 1; files are scaled so when loaded",
         "input_normalization",
+    ),
+    _Rule(
+        "squashed logits", _squashed,
+        "a Dense as last layer: the loss applies softmax or sigmoid itself", "softmax",
     ),
     _Rule(
         "constant output", _constant,
