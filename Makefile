@@ -33,9 +33,10 @@ test: setup ## run the tests
 test-oracle: $(VENV)-oracle/.stamp ## compare gradients and optimizers with PyTorch, in .venv-oracle
 	$(VENV)-oracle/bin/python -m pytest tests/oracle
 
-test-bounds: setup ## run the layers' golden values and the products with bounds checks
-	NUMBA_BOUNDSCHECK=1 $(VENV)/bin/python -m pytest -k float64 tests/test_layers.py::test_golden \
-	  tests/test_products.py::test_every_edge tests/test_products.py::test_blocks
+test-bounds: setup ## run kernels, layers and products with bounds checks
+	NUMBA_BOUNDSCHECK=1 $(VENV)/bin/python -m pytest -k "not float32" tests/test_lanes.py::test_an_index_too_far_is_found \
+	  tests/test_kernels.py tests/test_kernels_flat.py tests/test_stopping_rules.py \
+	  tests/test_layers.py::test_golden tests/test_products.py
 
 test-latest: $(VENV)-latest/bin/python ## run the tests on the newest versions of everything, in .venv-latest
 	$(VENV)-latest/bin/python $(pip) install --upgrade --upgrade-strategy eager pip -e '.[dev]'
