@@ -26,6 +26,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help: importing what draws the boxes takes .2 s
     help="Deep-learning textbook claims as experiments: compiled training, figures, verdicts.",
 )
 

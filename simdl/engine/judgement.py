@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from simdl._jit import call_value, njit
-from simdl.engine.evaluation import evaluate_parts
-from simdl.engine.state import BEST, CANCEL, CANCELLED, JUDGED, STATUS, STOPPED, VERDICT
+from simdl._jit import call, call_value, njit
+from simdl.engine.state import BEST, CANCEL, CANCELLED, EVALUATED, JUDGED, STATUS, STOPPED, VERDICT
 from simdl.kernels.copying import copy, copy_rows
 from simdl.kernels.statistics import all_finite
 
@@ -16,34 +15,30 @@ def is_due(plan, step):
 
 
 @njit
-def look(how, space, parts, s, last, records, control, out):
-    """Fill out (3, 2) with what the rule needs; evaluation `last` is of now, unless it is -1."""
-    wanted = how.plan[0].judge_parts
-    if last < 0:
-        evaluate_parts(how, space, parts, wanted, s, control, out)
-        return
-    for i in range(3):
-        if wanted >> i & 1:
-            copy(out[i], records.evaluated[s, last, i])
+def judge(how, space, parts, trials, s, fresh, records, control):
+    """Measure, keep the best parameters, ask the rule: trial `s` ends here if its status changes.
 
-
-@njit
-def judge(how, space, parts, trials, s, last, records, control):
-    """Measure, keep the best parameters, ask the rule; return whether trial `s` ends here.
-
-    The room of the trial's start, `trials.params` and `trials.buffers`, holds the best. Parameters
-    that are no finite numbers are not judged: the step to come says what happened.
+    `fresh`: the newest evaluation is of now. The room of the trial's start, `trials.params` and
+    `trials.buffers`, holds the best. Parameters that are no finite numbers are not judged: the
+    step to come says what happened.
     """
     plan, at, report = how.plan[0], space.at, records.report[s]
     count = report[JUDGED]
     report[JUDGED] = count + 1
     if not all_finite(at.params):
-        return False
+        return
     seen = records.judged[s]
-    look(how, space, parts, s, last, records, control, seen[count])
+    wanted = plan.judge_parts
+    if fresh:
+        known = records.evaluated[s, report[EVALUATED] - 1]
+        for i in range(3):
+            if wanted >> i & 1:
+                copy(seen[count, i], known[i])
+    else:
+        call(plan.evaluate, how, space, parts, wanted, s, control, seen[count])
     if control[CANCEL] != 0:  # it may have been cut short
         report[STATUS] = CANCELLED
-        return True
+        return
     sign = 1.0 if plan.watched_kind == 0 else -1.0  # losses fall, accuracies rise
     value = sign * seen[count, plan.watched_part, plan.watched_kind]
     best = np.inf
@@ -57,12 +52,11 @@ def judge(how, space, parts, trials, s, last, records, control):
     verdict = call_value(plan.stop, seen[: count + 1], how.stopping)
     if verdict != 0.0:
         report[STATUS], report[VERDICT] = STOPPED, int(verdict)
-    return verdict != 0.0
 
 
 @njit
-def finish(how, space, parts, trials, s, evaluated, records, control):
-    """Evaluate the end, leave in `trials` what is returned and evaluate that; return the records.
+def finish(how, space, parts, trials, s, records, control):
+    """Evaluate the end, leave in `trials` what is returned and evaluate that.
 
     The curve ends with the last parameters; `records.returned` is of those that are returned.
     """
@@ -70,18 +64,18 @@ def finish(how, space, parts, trials, s, evaluated, records, control):
     best = plan.keep_best and report[BEST] >= 0 and report[STATUS] != CANCELLED
     measured = plan.evaluate_end and report[STATUS] != CANCELLED
     if measured and (plan.evaluate_every > 0 or not best):
-        now = records.evaluated[s, evaluated]
-        evaluate_parts(how, space, parts, plan.evaluate_parts, s, control, now)
+        now = records.evaluated[s, report[EVALUATED]]
+        call(plan.evaluate, how, space, parts, plan.evaluate_parts, s, control, now)
         copy_rows(records.returned[s], now)
-        evaluated += 1
+        report[EVALUATED] += 1
     if best:
         copy(at.params, trials.params[s])
         copy(at.buffers, trials.buffers[s])
         if measured:
-            evaluate_parts(how, space, parts, plan.evaluate_parts, s, control, records.returned[s])
+            own = records.returned[s]
+            call(plan.evaluate, how, space, parts, plan.evaluate_parts, s, control, own)
     else:
         copy(trials.params[s], at.params)
         copy(trials.buffers[s], at.buffers)
     if measured and control[CANCEL] != 0:  # it may have been cut short
         report[STATUS] = CANCELLED
-    return evaluated

@@ -1,12 +1,20 @@
 """The compiled training loop: one call trains a chunk of seeds, without the GIL.
 
 Nothing is allocated inside a step. Python watches through the control block.
+
+What the loop does now and then (evaluate, judge, survey, finish) it calls through the plan's
+addresses: linked in, the machine code of each would be made once more in every function above it,
+half the time of a first run. What a training does not need is not compiled at all.
 """
 
+from typing import Any
+
+import numba
 import numpy as np
+from numba import types
 
 from simdl import _jit
-from simdl._jit import njit
+from simdl._jit import address, call, njit
 from simdl.engine.divergence import diagnose
 from simdl.engine.evaluation import evaluate_parts
 from simdl.engine.judgement import finish, is_due, judge
@@ -70,7 +78,7 @@ def train_one(how, space, parts, trials, s, records, control):
     slots = trials.slots[s]
     run.seed = seed
     probes, probed, moved = how.probes, records.probed, space.watch.moved
-    looked = evaluated = epoch = 0
+    epoch = 0
     start = n  # the first step draws an order
     report[STATUS] = COMPLETED
     for step in range(plan.steps):
@@ -80,16 +88,15 @@ def train_one(how, space, parts, trials, s, records, control):
             break
         fresh = plan.evaluate_every > 0 and step % plan.evaluate_every == 0
         if fresh:
-            evaluate_parts(
-                how, space, parts, plan.evaluate_parts, s, control, records.evaluated[s, evaluated]
-            )
-            evaluated += 1
+            now = records.evaluated[s, report[EVALUATED]]
+            call(plan.evaluate, how, space, parts, plan.evaluate_parts, s, control, now)
+            report[EVALUATED] += 1
         if is_due(plan, step):
-            last = evaluated - 1 if fresh else -1
-            if judge(how, space, parts, trials, s, last, records, control):
+            call(plan.judge, how, space, parts, trials, s, fresh, records, control)
+            if report[STATUS] != COMPLETED:
                 break
         if probes.surveys.size > 0:
-            survey(how, space, x, s, step, probed, control)
+            call(plan.survey, how, space, x, s, step, probed, control)
         if start >= n:
             permutation(space.order, seed, STREAM_ORDER, epoch)
             epoch += 1
@@ -106,7 +113,7 @@ def train_one(how, space, parts, trials, s, records, control):
         backward(ops, run, at)
         if plan.probe_every > 0 and step % plan.probe_every == 0:
             look(probes.batch, probes.options, step, probed.looks[s], ops, run, at)
-        looked = step + 1
+        report[PROBED] = step + 1
         if not (np.isfinite(loss) and all_finite(at.arena[plan.first :]) and all_finite(at.grads)):
             diagnose(ops, run, at, step, loss, report)
             break
@@ -122,14 +129,35 @@ def train_one(how, space, parts, trials, s, records, control):
     if report[STATUS] == COMPLETED and not all_finite(at.params):
         diagnose(ops, run, at, plan.steps, loss, report)
     if report[STATUS] == COMPLETED and is_due(plan, plan.steps):
-        none = min(evaluated, -1)  # a constant would be compiled for, once more
-        judge(how, space, parts, trials, s, none, records, control)
+        fresh = plan.steps < 0  # a constant would be of another type
+        call(plan.judge, how, space, parts, trials, s, fresh, records, control)
     if probes.surveys.size > 0 and report[STATUS] != CANCELLED:
-        survey(how, space, x, s, plan.steps, probed, control)
+        call(plan.survey, how, space, x, s, plan.steps, probed, control)
         if control[CANCEL] != 0:  # it may have been cut short
             report[STATUS] = CANCELLED
-    evaluated = finish(how, space, parts, trials, s, evaluated, records, control)
-    report[PROBED], report[EVALUATED] = looked, evaluated
+    call(plan.finish, how, space, parts, trials, s, records, control)
+
+
+def link(how: Any, space: Any, parts: Any, trials: Any, records: Any, control: Any) -> None:
+    """Enter into the plan the addresses of what `train` calls for a chunk with these arguments."""
+    plan = how.plan[0]
+    kinds = [numba.typeof(value) for value in (how, space, parts, trials, records, control)]
+    (how_, space_, parts_, trials_, records_, control_) = kinds
+    flag, index = types.boolean, types.int64
+    numbers = numba.typeof(records.evaluated[0, 0])
+    rows = numba.typeof(parts.train.x[0])
+    probed = numba.typeof(records.probed)
+
+    def of(function: Any, *arguments: Any) -> int:
+        return address(function, types.none(how_, space_, *arguments))
+
+    plan.evaluate = of(evaluate_parts, parts_, index, index, control_, numbers)
+    plan.finish = of(finish, parts_, trials_, index, records_, control_)
+    plan.train_one = of(train_one, parts_, trials_, index, records_, control_)
+    if plan.judge_every:
+        plan.judge = of(judge, parts_, trials_, index, flag, records_, control_)
+    if how.probes.surveys.size:
+        plan.survey = of(survey, rows, index, index, probed, control_)
 
 
 @njit
@@ -141,6 +169,8 @@ def train(how, space, parts, trials, draws, records, control):
     how, space, parts, trials, records : see the tuples above
     draws : DRAW records; empty where trials.params holds the start already
     control : (3,) int64, shared with the thread that waits
+
+    `link` has been called with the same.
     """
     register = _jit.flush_subnormals()
     for s in range(trials.seeds.size):
@@ -148,7 +178,7 @@ def train(how, space, parts, trials, draws, records, control):
         if draws.size > 0:
             draw(trials.params[s], draws, trials.seeds[s])
         if control[CANCEL] == 0:
-            train_one(how, space, parts, trials, s, records, control)
+            call(how.plan[0].train_one, how, space, parts, trials, s, records, control)
         else:
             records.report[s, STATUS] = CANCELLED
     _jit.restore_subnormals(register)

@@ -88,6 +88,11 @@ PLAN = np.dtype(
         for name in (
             "loss",  # addresses
             "update",
+            "train_one",  # of parts of the loop
+            "evaluate",
+            "judge",
+            "survey",
+            "finish",
             "steps",
             "batch",
             "n_input",  # elements a sample

@@ -9,10 +9,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy.optimize import brentq
 
 from simdl.theory import gaussian
-from simdl.theory.propagation import TIGHT, backward_gain, fixed_length, gradient_scale, length_map
+from simdl.theory.propagation import backward_gain, fixed_length, gradient_scale, length_map, root
 
 
 def _finite_length(activation: str, s_w2: float, s_b2: float, alpha: float) -> float:
@@ -39,7 +38,7 @@ def order_chaos_line(s_b2: float) -> tuple[float, float]:
     high = s_b2
     while bias(high) < 0:
         high *= 2
-    q = brentq(bias, s_b2 / 2, high, **TIGHT)
+    q = root(bias, s_b2 / 2, high)
     return 1 / gaussian.derivative_moment("tanh", q), q
 
 
@@ -94,7 +93,7 @@ def fixed_correlation(
         gap /= 2
         if gap < 1e-7:
             return 1.0
-    return brentq(excess, 0.0, 1 - gap, **TIGHT) if excess(0.0) > 0 else 0.0
+    return root(excess, 0.0, 1 - gap) if excess(0.0) > 0 else 0.0
 
 
 def correlation_scale(

@@ -11,17 +11,20 @@ layers. Activations are named as in `gaussian`; `alpha` is leaky_relu's slope an
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import brentq
 from scipy.special import digamma, erfc, gammaln, polygamma
 
 from simdl.theory import gaussian
 
-# What SciPy's root finder is asked for: float64's last digits.
-TIGHT = {"xtol": 1e-15, "rtol": 1e-14}
+
+def root(function: Callable[[float], float], low: float, high: float) -> float:
+    """Return where `function` crosses 0 between low and high, to float64's last digits."""
+    from scipy.optimize import brentq  # a third of a second to import, and seldom needed
+
+    return brentq(function, low, high, xtol=1e-15, rtol=1e-14)
 
 
 def variance_factor(
@@ -105,7 +108,7 @@ def fixed_length(
     # Rounding can leave no sign change where a bound is the root itself.
     if excess(low) <= 0:
         return low
-    return high if excess(high) >= 0 else brentq(excess, low, high, **TIGHT)
+    return high if excess(high) >= 0 else root(excess, low, high)
 
 
 def backward_gain(activation: str, q: float, s_w2: float, alpha: float = 0.01) -> float:
