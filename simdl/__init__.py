@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from simdl.fields import effective_receptive_field, receptive_field
     from simdl.firing import dead_units
     from simdl.functional import Pullback, forward, value_and_grad, vjp
+    from simdl.gradients import GradientCheck, check_gradients
     from simdl.network import Network
     from simdl.parameters import Parameters
     from simdl.probes import Probe
@@ -31,12 +32,14 @@ RESULTS_VERSION = 1  # results of equal numbers compare
 
 _HOMES = {
     "Data": "data",
+    "GradientCheck": "gradients",
     "Network": "network",
     "Parameters": "parameters",
     "Probe": "probes",
     "Pullback": "functional",
     "Result": "result",
     "Sweep": "sweep",
+    "check_gradients": "gradients",
     "dead_units": "firing",
     "effective_receptive_field": "fields",
     "forward": "functional",
@@ -58,10 +61,10 @@ _MODULES = (
 )  # fmt: skip
 
 __all__ = [
-    "RESULTS_VERSION", "Data", "InputError", "Network", "Parameters", "Probe", "Pullback", "Result",
-    "StorageError", "Sweep", "__version__", "dead_units", "effective_receptive_field", "forward",
-    "from_torch", "gradient_noise_scale", "load", "njit", "receptive_field", "sharpness",
-    "to_torch", "train", "value_and_grad", "vjp", "with_values",
+    "RESULTS_VERSION", "Data", "GradientCheck", "InputError", "Network", "Parameters", "Probe",
+    "Pullback", "Result", "StorageError", "Sweep", "__version__", "check_gradients", "dead_units",
+    "effective_receptive_field", "forward", "from_torch", "gradient_noise_scale", "load", "njit",
+    "receptive_field", "sharpness", "to_torch", "train", "value_and_grad", "vjp", "with_values",
 ]  # fmt: skip
 
 

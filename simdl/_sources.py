@@ -102,8 +102,10 @@ def _beside(name: str, path: Path) -> Path | None:
     return None if foreign else folder
 
 
-def closure(name: str) -> dict[str, Path]:
+def closure(name: str, without: tuple[str, ...] = ()) -> dict[str, Path]:
     """Return module `name` and all it imports from its own package or from ours: name -> file.
+
+    Modules named in `without`, and those inside them, are not followed.
 
     Modules and packages that lie beside it count as its own, so a script's helpers are followed
     too. A package's ``__init__`` counts where it is imported by name or a name is taken from it
@@ -133,7 +135,8 @@ def closure(name: str) -> dict[str, Path]:
     waiting = [name]
     while waiting:
         current = waiting.pop()
-        path = None if not current or current in found else _locate(current)
+        left = any(current == module or current.startswith(f"{module}.") for module in without)
+        path = None if not current or left or current in found else _locate(current)
         if path is None or (current != name and not near(current, path)):
             continue
         found[current] = path
@@ -143,15 +146,17 @@ def closure(name: str) -> dict[str, Path]:
 
 
 @functools.cache
-def digest(name: str) -> str:
+def digest(name: str, without: tuple[str, ...] = ()) -> str:
     """Return a hex digest of module `name` and of what it imports from its package or from ours.
+
+    `without` : as of `closure`.
 
     Raises
     ------
     ValueError
         If the module has no source file (typed at a prompt, say).
     """
-    files = closure(name)
+    files = closure(name, without)
     if name not in files:
         raise ValueError(f"module {name!r} has no source file")
     total = hashlib.sha256()

@@ -75,6 +75,7 @@ def plan_of(training: Training, parts: Any) -> tuple[Any, Any]:
     from simdl.engine import records as r
     from simdl.engine import state
     from simdl.engine.program import EVALUATION_ROWS
+    from simdl.kernels.stopping import MEMORY_SIZE
 
     net, program, dtype = training.net, training.net.program, training.net.dtype
     samples = parts.train.x.shape[1]
@@ -123,6 +124,7 @@ def plan_of(training: Training, parts: Any) -> tuple[Any, Any]:
         np.zeros((EVALUATION_ROWS, width), dtype),
         np.zeros(samples, np.int64),
         watch,
+        np.zeros(MEMORY_SIZE),
     )
     return how, space
 

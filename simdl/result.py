@@ -15,7 +15,6 @@ from zipfile import BadZipFile
 import numpy as np
 
 from simdl.data.answers import Encoder
-from simdl.diagnosis.health import Health
 from simdl.errors import InputError, StorageError
 from simdl.instruments import labelled
 from simdl.parameters import Parameters
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     import xarray
     from matplotlib.figure import Figure
 
+    from simdl.diagnosis.health import Health
     from simdl.prediction import Predictions
 
 _CAUSES = ("", "activations", "loss", "gradient", "parameters")
@@ -301,6 +301,8 @@ def load(folder: str | Path) -> Result:
     InputError
         If the folder or one of its files is missing or damaged.
     """
+    from simdl.diagnosis.health import Health
+
     folder = Path(folder)
     try:
         about = json.loads((folder / "result.json").read_text(encoding="utf-8"))

@@ -7,12 +7,11 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from simdl.data import Data
-from simdl.diagnosis import examine
 from simdl.engine.blas import single_thread
 from simdl.engine.interrupt import interruptible
 from simdl.errors import InputError, Problems, suggest
@@ -31,6 +30,9 @@ from simdl.schedules import Constant, Schedule
 from simdl.schedules import schedule as make_schedule
 from simdl.stopping import Stop, check_data, steps_between
 from simdl.stopping import stop as make_stop
+
+if TYPE_CHECKING:
+    from simdl.diagnosis import Health
 
 MOST_STEPS = 100_000_000  # each has a rate, of 8 bytes; more is a slip
 
@@ -270,7 +272,7 @@ def train_chunk(
     made = []
     for s, seed in enumerate(seeds):
         own, begun = data[s if len(data) > 1 else 0], None if start is None else start[s]
-        examined = partial(examine, train_chunk, own, begun)  # once it is asked for
+        examined = partial(_examined, own, begun)  # once it is asked for
         made.append(
             Result.of(
                 training,
@@ -285,3 +287,9 @@ def train_chunk(
             )
         )
     return made
+
+
+def _examined(data: Data, start: Parameters | None, result: Result) -> Health:
+    from simdl.diagnosis import examine
+
+    return examine(train_chunk, data, start, result)

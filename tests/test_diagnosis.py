@@ -13,7 +13,7 @@ import pytest
 from health_cases import BROKEN, SOFTMAX, SOUND, digits
 
 import simdl
-from simdl import cli
+from simdl import cli, diagnosis
 from simdl import layers as L
 from simdl import optimizers as O
 from simdl.diagnosis.expectation import expected
@@ -174,8 +174,8 @@ def test_no_single_answer_is_better(loss: Any, targets: np.ndarray, outputs: int
 def test_it_is_lazy_and_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     net, data, settings = SOUND["convolution"]
     calls = []
-    examine = simdl.training.examine
-    monkeypatch.setattr("simdl.training.examine", lambda *a: calls.append(a) or examine(*a))
+    examine = diagnosis.examine
+    monkeypatch.setattr(diagnosis, "examine", lambda *a: calls.append(a) or examine(*a))
     result, other = (simdl.train(net, data(), **settings) for _ in range(2))
     assert not calls
     before = [result.params.flat.copy(), result.params.buffers.flat.copy()]

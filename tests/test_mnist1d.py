@@ -133,11 +133,22 @@ print([m for m in ("torch", "numba") if m in sys.modules])
 BENCHMARK = Path(__file__).parent.parent / "benchmarks" / "sequence_digits.py"
 
 
-def test_published_accuracies() -> None:
-    """A quarter of the published steps, two seeds: within 4 points. The whole is a benchmark."""
+# Seeds a model, and how far their mean may be from the published percentage, which is of one run.
+# Runs of the published 6,000 steps spread by .9 (12 seeds), 1.2 (8) and 1.2 (4) points around 31.8,
+# 65.4 and 93.4: a mean leaves the band in one of hundreds of draws.
+SEEDS_AND_BAND = {"logistic": (3, 2.5), "mlp": (2, 3.0), "cnn": (2, 4.0)}
+
+
+@pytest.mark.parametrize("name", SEEDS_AND_BAND)
+def test_published_accuracies(name: str) -> None:
+    """After the published number of steps, on the published data."""
     whole = runpy.run_path(str(BENCHMARK))
-    data = whole["published_data"]()
-    for name, model in whole["MODELS"].items():
-        assert model.network().n_parameters == model.parameters
-        found = [whole["accuracy"](model, data, 1500, seed) for seed in range(2)]
-        assert np.mean(found) == pytest.approx(model.accuracy, abs=4), name
+    assert set(whole["MODELS"]) == set(SEEDS_AND_BAND)
+    data, model, (seeds, band) = (
+        whole["published_data"](),
+        whole["MODELS"][name],
+        SEEDS_AND_BAND[name],
+    )
+    assert model.network().n_parameters == model.parameters
+    found = [whole["accuracy"](model, data, 6000, seed) for seed in range(seeds)]
+    assert np.mean(found) == pytest.approx(model.accuracy, abs=band)

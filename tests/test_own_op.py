@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numba
 import numpy as np
@@ -17,6 +18,8 @@ from processes import ROOT
 
 import simdl
 from simdl import layers as L
+from simdl.kernels.activations import PAIRS
+from simdl.layers.slopes import POINTS, STEP
 
 EXAMPLE = re.compile(r"With this as `(\w+)\.py`:\n\n```python\n(.*?)```", re.DOTALL)
 
@@ -114,7 +117,7 @@ def test_numba_functions_and_names_are_one() -> None:
 
 
 def test_a_wrong_gradient_is_found() -> None:
-    wrong = L.Activation("planted:halve", "planted:same_backward", alpha=2.0)
+    wrong = L.Activation("planted:halve", "planted:same_backward", alpha=2.0, check=False)
     with pytest.raises(AssertionError):
         check_gradient(simdl.Network((8,), [L.Dense(6), wrong, L.Dense(10)], dtype="float64"))
 
@@ -165,6 +168,130 @@ def test_what_is_no_op_is_refused(name: str) -> None:
         simdl.Network((4,), [L.Dense(5), activation, L.Dense(3)], dtype="float64").init(0)
     for part in parts:
         assert part in str(refused.value)
+
+
+@numba.njit
+def root(y, x, alpha):
+    for i in range(x.size):
+        y[i] = np.sqrt(x[i])
+
+
+@numba.njit
+def root_backward(dx, dy, x, y, alpha):
+    for i in range(x.size):
+        dx[i] = 0.5 * dy[i] / y[i]
+
+
+@numba.njit
+def kinked(y, x, alpha):
+    """Kinks at -alpha, 0 and alpha."""
+    for i in range(x.size):
+        y[i] = abs(abs(x[i]) - alpha)
+
+
+@numba.njit
+def kinked_backward(dx, dy, x, y, alpha):
+    for i in range(x.size):
+        dx[i] = dy[i] * np.sign(abs(x[i]) - alpha) * np.sign(x[i])
+
+
+@numba.njit
+def tanh(y, x, alpha):
+    for i in range(x.size):
+        y[i] = np.tanh(alpha * x[i])
+
+
+@numba.njit
+def tanh_backward(dx, dy, x, y, alpha):
+    for i in range(x.size):
+        dx[i] = dy[i] * alpha * (1 - y[i] * y[i])
+
+
+@numba.njit
+def tanh_without_alpha(dx, dy, x, y, alpha):
+    for i in range(x.size):
+        dx[i] = dy[i] * (1 - y[i] * y[i])
+
+
+@numba.njit
+def tanh_added(dx, dy, x, y, alpha):
+    for i in range(x.size):
+        dx[i] += dy[i] * alpha * (1 - y[i] * y[i])
+
+
+@numba.njit
+def slope_alone(dx, dy, x, y, alpha):
+    for i in range(x.size):
+        dx[i] = alpha * (1 - y[i] * y[i])
+
+
+@numba.njit
+def nan_backward(dx, dy, x, y, alpha):
+    for i in range(x.size):
+        dx[i] = np.nan
+
+
+@numba.njit
+def filled_above_0(dx, dy, x, y, alpha):
+    for i in range(x.size):
+        if x[i] > 0:
+            dx[i] = dy[i]
+
+
+WRONG_BACKWARD = {
+    "sign": (planted.low, planted.same_backward, 0.0),
+    "a factor is missing": (tanh, tanh_without_alpha, 1.1),
+    "added, not filled": (tanh, tanh_added, 1.0),
+    "dy is missing": (tanh, slope_alone, 1.0),
+    "NaN": (tanh, nan_backward, 1.0),
+    "not filled on one side": (planted.allocate, filled_above_0, 0.0),
+}
+
+
+def built(*given: Any, dtype: str, **more: Any) -> Any:
+    return simdl.Network((4,), [L.Dense(5), L.Activation(*given, **more)], dtype=dtype).program
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", WRONG_BACKWARD)
+def test_a_wrong_backward_is_refused(name: str, dtype: str) -> None:
+    forward, backward, alpha = WRONG_BACKWARD[name]
+    said = rf"layers.1: Activation: .*:{backward.__name__}: dx / dy at x = .*check=False"
+    with pytest.raises(simdl.InputError, match=said) as refused:
+        built(forward, backward, alpha, dtype=dtype)
+    assert f":{forward.__name__}" in str(refused.value) and "must be" in str(refused.value)
+    built(forward, backward, alpha, dtype=dtype, check=False)
+
+
+def test_the_refusal_says_what_is_and_what_must_be() -> None:
+    with pytest.raises(simdl.InputError, match=r"at x = 0.13: is 1, must be 2,"):
+        built(doubled, planted.same_backward, dtype="float64")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_right_backward_passes(dtype: str) -> None:
+    for alpha in (*POINTS, 1.0, POINTS[5] + STEP / 2):  # kinks where it looks, and within a step
+        built(kinked, kinked_backward, abs(alpha), dtype=dtype)
+    for alpha in (0.0, 1e-3, 0.5, 1.0, 3.0, 40.0):
+        built(tanh, tanh_backward, alpha, dtype=dtype)
+    for pair in PAIRS.values():
+        built(*pair, 0.3, dtype=dtype)
+    built(root, root_backward, dtype=dtype)  # no number below 0
+    built(refuses_below_0, planted.same_backward, dtype=dtype)
+
+
+@numba.njit
+def refuses_below_0(y, x, alpha):
+    for i in range(x.size):
+        if x[i] < 0:
+            raise RuntimeError("below 0")
+        y[i] = x[i]
+
+
+@numba.njit
+def doubled(y, x, alpha):
+    for i in range(x.size):
+        y[i] = 2 * x[i]
 
 
 def test_an_op_that_raises_ends_the_training_with_its_error() -> None:

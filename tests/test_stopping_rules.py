@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from simdl import stopping as S
+from simdl.kernels.stopping import MEMORY_SIZE
 
 NAN, INF = float("nan"), float("inf")
 WHY = {1.0: naive.MET, 2.0: naive.STALLED}
@@ -26,9 +27,14 @@ def seen(train: Any, validation: Any, kind: int = 0) -> np.ndarray:
 
 
 def first(rule: Callable[..., float], options: Any, series: np.ndarray) -> tuple[Any, Any]:
-    """The first epoch after which a compiled rule stops, and why."""
+    """The first epoch after which a compiled rule stops, and why; each answer twice.
+
+    The memory of the epochs before and none at all must lead to the same.
+    """
+    memory, numbers = np.zeros(MEMORY_SIZE), np.array(options, float)
     for n in range(1, len(series) + 1):
-        verdict = float(rule(series[:n], np.array(options, float)))
+        verdict = float(rule(memory, series[:n], numbers))
+        assert verdict == float(rule(np.zeros(MEMORY_SIZE), series[:n], numbers)), n
         if verdict != 0:
             return n, WHY[verdict]
     return None, None
@@ -187,18 +193,32 @@ def test_patience_counts_epochs_whatever_the_interval() -> None:
     assert [S.Patience(3).rule(a_judgement)[1][0] for a_judgement in (1, 2.5, 0.4)] == [3, 8, 2]
 
 
+@pytest.mark.parametrize("name", SLOWER)
+def test_each_record_is_read_once(name: str) -> None:
+    """What was read may change behind the rule's back: a judgement's cost does not grow."""
+    rule, options = S.stop(
+        {"name": name, **SLOWER[name][-1]} | ({} if name == "patience" else OFF)
+    ).rule(1.0)
+    series, memory = seen(FLAT * 5, FLAT * 5), np.zeros(MEMORY_SIZE)
+    answers = []
+    for n in range(1, len(series) + 1):
+        answers.append(float(rule(memory, series[:n], np.array(options, float))))
+        series[: max(0, n - 5)] = 1e-9
+    assert answers == [float(name == "patience" and n > 8) for n in range(1, len(series) + 1)]
+
+
 # --- planted faults -------------------------------------------------------------------------------
 
 
 def faulty_gl(opt: Callable[[np.ndarray], float]) -> Any:
-    def rule(series: np.ndarray, options: np.ndarray) -> float:
+    def rule(memory: np.ndarray, series: np.ndarray, options: np.ndarray) -> float:
         losses = series[:, 1, 0]
         return float(100 * (losses[-1] / opt(losses) - 1) > options[0])
 
     return rule
 
 
-def faulty_pq(series: np.ndarray, options: np.ndarray) -> float:
+def faulty_pq(memory: np.ndarray, series: np.ndarray, options: np.ndarray) -> float:
     """Training progress over all epochs so far."""
     train, k = series[:, 0, 0], int(options[1])
     grown = 100 * (series[-1, 1, 0] / series[:, 1, 0].min() - 1)
@@ -206,14 +226,14 @@ def faulty_pq(series: np.ndarray, options: np.ndarray) -> float:
     return float(len(train) % k == 0 and grown > options[0] * p)
 
 
-def faulty_up(series: np.ndarray, options: np.ndarray) -> float:
+def faulty_up(memory: np.ndarray, series: np.ndarray, options: np.ndarray) -> float:
     """Rises in all, not in a row."""
     ends = series[int(options[1]) - 1 :: int(options[1]), 1, 0]
     rises = sum(b > a for a, b in itertools.pairwise(ends))
     return float(len(series) % options[1] == 0 and rises >= options[0])
 
 
-def faulty_patience(series: np.ndarray, options: np.ndarray) -> float:
+def faulty_patience(memory: np.ndarray, series: np.ndarray, options: np.ndarray) -> float:
     """Each epoch is compared with the one before."""
     falls = np.flatnonzero(np.diff(series[:, 1, 0], prepend=INF) < -options[1])
     return float(len(series) - 1 - falls[-1] >= options[0])

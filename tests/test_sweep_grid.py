@@ -13,9 +13,13 @@ import numpy as np
 import pytest
 from sweep_cases import AXES, BASE, HERE, calls, measurements, simple, trainings
 
+import simdl
 from simdl import _sources
+from simdl import layers as L
 from simdl.errors import InputError
+from simdl.probes import NAMES
 from simdl.sweep import Sweep, grid
+from simdl.sweep.measures import ASKED_LATER, TRAINING
 
 
 def local(settings: dict[str, Any], seed: int) -> dict[str, Any]:
@@ -221,6 +225,31 @@ def test_numeric_digest_covers_the_engine() -> None:
     }
     assert len(modules) > 20
     assert not modules - covered
+    told = set(_sources.closure(TRAINING, ASKED_LATER))
+    assert modules <= told and {"simdl.stopping", "simdl.instruments", "simdl.firing"} <= told
+    assert covered - told and not any("diagnosis" in name or "plot" in name for name in told)
+
+
+def test_numbers_need_nothing_that_the_digest_leaves_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    net = simdl.Network((64,), [L.Dense(4), L.ReLU(), L.Dense(10)], dtype="float64")
+    data = simdl.data.load("digits")
+    probes = [simdl.Probe(name, 40) for name in NAMES]
+
+    def numbers() -> tuple[Any, Any]:
+        runs = trainings().run(jobs=1).drop_attrs()
+        return runs, simdl.train(net, data, steps=80, probes=probes, stop="patience")
+
+    runs, result = numbers()
+    assert result.health() is not None
+    for name in ASKED_LATER:
+        for module in [name, *(m for m in sys.modules if m.startswith(f"{name}."))]:
+            monkeypatch.setitem(sys.modules, module, None)
+    again, other = numbers()
+    assert again.identical(runs) and other.history.identical(result.history)
+    assert np.array_equal(other.params.flat, result.params.flat)
+    for asked in (other.health, other.plot, lambda: other.predict(data.train[0])):
+        with pytest.raises(ImportError):
+            asked()
 
 
 def load_script(path: Path, name: str, register: bool = True) -> types.ModuleType:

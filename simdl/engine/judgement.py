@@ -25,6 +25,8 @@ def judge(how, space, parts, trials, s, fresh, records, control):
     plan, at, report = how.plan[0], space.at, records.report[s]
     count = report[JUDGED]
     report[JUDGED] = count + 1
+    if count == 0:
+        space.memory[:] = 0.0  # of the trial before
     if not all_finite(at.params):
         return
     seen = records.judged[s]
@@ -49,7 +51,7 @@ def judge(how, space, parts, trials, s, fresh, records, control):
         if plan.keep_best:
             copy(trials.params[s], at.params)
             copy(trials.buffers[s], at.buffers)
-    verdict = call_value(plan.stop, seen[: count + 1], how.stopping)
+    verdict = call_value(plan.stop, space.memory, seen[: count + 1], how.stopping)
     if verdict != 0.0:
         report[STATUS], report[VERDICT] = STOPPED, int(verdict)
 

@@ -198,9 +198,10 @@ def update_signature(dtype: str) -> Any:
 
 @cache
 def stop_signature() -> Any:
-    """Signature of stop rules: (seen, options) -> float64."""
+    """Signature of stop rules: (memory, seen, options) -> float64."""
     real = types.float64
-    return real(types.Array(real, 3, "C"), types.Array(real, 1, "C"))
+    vector = types.Array(real, 1, "C")
+    return real(vector, types.Array(real, 3, "C"), vector)
 
 
 @cache

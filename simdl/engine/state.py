@@ -36,8 +36,10 @@ Trials = namedtuple("Trials", "seeds params buffers slots")
 Records = namedtuple("Records", "probed evaluated report judged returned")
 
 # scratch: one RUN record, tensors for training and for evaluation, a batch's losses and targets,
-# order (n,), a Watch
-Space = namedtuple("Space", "run at eval_at losses eval_losses targets eval_targets order watch")
+# order (n,), a Watch, what the stop rule remembers
+Space = namedtuple(
+    "Space", "run at eval_at losses eval_losses targets eval_targets order watch memory"
+)
 
 # how: one PLAN record, ops for training and for evaluation, Probes, rates (steps,), the optimizer's
 # options (2, m), the second row for parameters that are not to shrink; groups (g, 3): start, stop

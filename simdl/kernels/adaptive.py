@@ -247,17 +247,19 @@ def radam(params, grads, slots, options, lr, t):
     length = longest - 2.0 * t * power / (1.0 - power)
     step = options[0] * lr / (1.0 - options[2] ** t)
     mean, square = slots[0], slots[1]
-    for i in range(params.size):
-        g = grads[i] + decay * params[i]
-        mean[i] = beta1 * mean[i] + fresh1 * g
-        square[i] = beta2 * square[i] + fresh2 * (g * g)
     if length > 5.0:
         rectified = (length - 4.0) * (length - 2.0) * longest
         rectified /= (longest - 4.0) * (longest - 2.0) * length
         rate = real(step * np.sqrt(rectified * (1.0 - power)))
         for i in range(params.size):
+            g = grads[i] + decay * params[i]
+            mean[i] = beta1 * mean[i] + fresh1 * g
+            square[i] = beta2 * square[i] + fresh2 * (g * g)
             params[i] = shrink * params[i] - rate * mean[i] / (np.sqrt(square[i]) + eps)
     else:
         rate = real(step)
         for i in range(params.size):
+            g = grads[i] + decay * params[i]
+            mean[i] = beta1 * mean[i] + fresh1 * g
+            square[i] = beta2 * square[i] + fresh2 * (g * g)
             params[i] = shrink * params[i] - rate * mean[i]

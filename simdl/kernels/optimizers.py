@@ -12,7 +12,7 @@ there for parameters that are not to shrink. "..." below stands for these two.
 """
 
 from simdl._jit import njit
-from simdl.kernels.penalties import soft_threshold
+from simdl.kernels.penalties import soft
 
 
 @njit
@@ -57,10 +57,10 @@ def sgd_nesterov(params, grads, slots, options, lr, t):
 @njit
 def proximal_sgd(params, grads, slots, options, lr, t):
     """w = soft(w - lr g, lr l1)  (ISTA: Daubechies et al. 2004).  options: (1, l1)"""
-    rate = params.dtype.type(lr)
+    real = params.dtype.type
+    rate, limit = real(lr), real(lr * options[1])
     for i in range(params.size):
-        params[i] -= rate * grads[i]
-    soft_threshold(params, lr * options[1])
+        params[i] = soft(params[i] - rate * grads[i], limit)
 
 
 @njit
@@ -74,8 +74,7 @@ def proximal_sgd_momentum(params, grads, slots, options, lr, t):
     rate, momentum, limit = real(lr), real(options[2]), real(lr * options[1])
     moved = slots[0]
     for i in range(params.size):
-        w = params[i] - rate * grads[i] + momentum * moved[i]
-        w -= limit if w > limit else (-limit if w < -limit else w)
+        w = soft(params[i] - rate * grads[i] + momentum * moved[i], limit)
         moved[i] = w - params[i]
         params[i] = w
 
@@ -93,11 +92,9 @@ def lion(params, grads, slots, options, lr, t):
     fresh1, fresh2 = real(1.0 - options[2]), real(1.0 - options[3])
     mean = slots[0]
     for i in range(params.size):
-        params[i] *= shrink
-    for i in range(params.size):  # in one loop, vectors fuse what the loop's last elements do not
         c = beta1 * mean[i] + fresh1 * grads[i]
         mean[i] = beta2 * mean[i] + fresh2 * grads[i]
-        params[i] -= rate if c > 0 else (-rate if c < 0 else c)
+        params[i] = shrink * params[i] - (rate if c > 0 else (-rate if c < 0 else c))
 
 
 @njit

@@ -12,6 +12,12 @@ def add_decay(grads, params, l2):
 
 
 @njit
+def soft(w, limit):
+    """sign(w) max(|w| - limit, 0); NaN stays NaN."""
+    return w - (limit if w > limit else (-limit if w < -limit else w))
+
+
+@njit
 def soft_threshold(params, threshold):
     """w = sign(w) max(|w| - threshold, 0) for params (p,), in place; NaN stays NaN.
 
@@ -19,5 +25,4 @@ def soft_threshold(params, threshold):
     """
     limit = params.dtype.type(threshold)
     for i in range(params.size):
-        w = params[i]
-        params[i] = w - (limit if w > limit else (-limit if w < -limit else w))
+        params[i] = soft(params[i], limit)

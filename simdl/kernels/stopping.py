@@ -1,8 +1,12 @@
-"""When to stop: rules over what was measured so far, pure functions (seen, options) -> float64.
+"""When to stop: rules over what was measured so far, (memory, seen, options) -> float64.
 
 `seen` (n, 3, 2), float64, one record a judgement, n at least 1: train, validation, test by loss,
 accuracy; a rule's own parts are filled, the rest is NaN. The answer is GO_ON, MET (the rule's
 criterion) or STALLED (training no longer moves). A loss that is NaN is neither a rise nor a fall.
+
+`memory` (MEMORY_SIZE,), float64, zeros before a training, is what a rule carries from question to
+question, so that it reads each record once: how many records it has read, its lowest validation
+loss, its count. The answer is the same whether it is asked after each record or once after all.
 
 Prechelt (1998), "Early stopping - but when?", section 2.2; his E_opt is the lowest validation loss
 so far. He measures the training error while an epoch runs, here it is measured behind it.
@@ -15,16 +19,27 @@ from simdl._jit import njit
 GO_ON, MET, STALLED = 0.0, 1.0, 2.0
 TRAIN, VALIDATION = 0, 1
 LOSS, ACCURACY = 0, 1
+READ, LOWEST, COUNT = 0, 1, 2
+MEMORY_SIZE = 3
 
 
 @njit
-def generalization_loss(seen):
+def news(memory, seen):
+    """Return the first record that was not read yet; from now on all count as read."""
+    first = int(memory[READ])
+    if first == 0:
+        memory[LOWEST], memory[COUNT] = np.inf, 0.0
+    memory[READ] = seen.shape[0]
+    return first
+
+
+@njit
+def generalization_loss(memory, seen):
     """GL = 100 (E_va / E_opt - 1), in percent; inf above an E_opt of 0."""
-    best = np.inf
-    for t in range(seen.shape[0]):
-        if seen[t, VALIDATION, LOSS] < best:
-            best = seen[t, VALIDATION, LOSS]
-    last = seen[-1, VALIDATION, LOSS]
+    for t in range(news(memory, seen), seen.shape[0]):
+        if seen[t, VALIDATION, LOSS] < memory[LOWEST]:
+            memory[LOWEST] = seen[t, VALIDATION, LOSS]
+    best, last = memory[LOWEST], seen[-1, VALIDATION, LOSS]
     if 0.0 < best < np.inf:
         return 100.0 * (last / best - 1.0)
     return np.inf if last > best else 0.0
@@ -50,55 +65,55 @@ def is_stalled(seen, k, limit):
 
 
 @njit
-def patience(seen, options):
+def patience(memory, seen, options):
     """MET once options[0] records in a row have not fallen below the lowest by more than
     options[1]."""
-    best, waited = np.inf, 0
-    for t in range(seen.shape[0]):
-        if seen[t, VALIDATION, LOSS] < best - options[1]:
-            best, waited = seen[t, VALIDATION, LOSS], 0
+    for t in range(news(memory, seen), seen.shape[0]):
+        if seen[t, VALIDATION, LOSS] < memory[LOWEST] - options[1]:
+            memory[LOWEST], memory[COUNT] = seen[t, VALIDATION, LOSS], 0.0
         else:
-            waited += 1
-    return MET if waited >= options[0] else GO_ON
+            memory[COUNT] += 1.0
+    return MET if memory[COUNT] >= options[0] else GO_ON
 
 
 @njit
-def gl(seen, options):
+def gl(memory, seen, options):
     """MET where GL > alpha. Options: alpha, k, limit of P_k."""
-    if generalization_loss(seen) > options[0]:
+    if generalization_loss(memory, seen) > options[0]:
         return MET
     return STALLED if is_stalled(seen, int(options[1]), options[2]) else GO_ON
 
 
 @njit
-def pq(seen, options):
+def pq(memory, seen, options):
     """MET where GL / P_k > alpha at the end of a strip of k records. Options: as of `gl`."""
     k = int(options[1])
     if seen.shape[0] % k != 0:
         return GO_ON
-    if generalization_loss(seen) > options[0] * training_progress(seen, k):  # 0 / 0 is no rise
+    loss = generalization_loss(memory, seen)
+    if loss > options[0] * training_progress(seen, k):  # 0 / 0 is no rise
         return MET
     return STALLED if is_stalled(seen, k, options[2]) else GO_ON
 
 
 @njit
-def up(seen, options):
+def up(memory, seen, options):
     """MET where E_va rose from strip end to strip end, s times in a row. Options: s, k, limit of
     P_k."""
     s, k, n = int(options[0]), int(options[1]), seen.shape[0]
+    for t in range(news(memory, seen), n):
+        if (t + 1) % k == 0:
+            rose = t >= k and seen[t, VALIDATION, LOSS] > seen[t - k, VALIDATION, LOSS]
+            memory[COUNT] = memory[COUNT] + 1.0 if rose else 0.0
     if n % k != 0:
         return GO_ON
-    rises = 0
-    while n > k and seen[n - 1, VALIDATION, LOSS] > seen[n - k - 1, VALIDATION, LOSS]:
-        rises += 1
-        n -= k
-    if rises >= s:
+    if memory[COUNT] >= s:
         return MET
     return STALLED if is_stalled(seen, k, options[2]) else GO_ON
 
 
 @njit
-def target(seen, options):
+def target(memory, seen, options):
     """MET where a loss is at most, an accuracy at least a value. Options: part, kind, value."""
     kind = int(options[1])
     value = seen[-1, int(options[0]), kind]

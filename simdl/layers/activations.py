@@ -158,17 +158,21 @@ class Activation(Elementwise):
     forward : a `simdl.njit` function ``forward(y, x, alpha)`` that fills y, or "module:function"
     backward : ``backward(dx, dy, x, y, alpha)`` that fills dx = dy * f'(x), or "module:function"
     alpha : handed to both
+    check : whether backward is compared with the slope of forward at nine points when a network is
+        built; False where it is to differ (a straight-through estimator). `simdl.check_gradients`
+        checks a whole network
 
     Raises
     ------
     InputError
-        If a name cannot be imported, or a function does not compile for flat arrays of the
-        network's precision.
+        If a name cannot be imported, a function does not compile for flat arrays of the network's
+        precision, or backward is not the slope of forward.
     """
 
     forward: Any
     backward: Any
     alpha: Finite = 0.0
+    check: bool = True
 
     def __post_init__(self) -> None:
         for name in ("forward", "backward"):
@@ -178,7 +182,12 @@ class Activation(Elementwise):
         return self.forward, self.backward
 
     def lower(self, program: Program, path: str, x: Value) -> Value:
+        from simdl.layers.slopes import check_slopes
+
         try:
-            return super().lower(program, path, x)
+            y = super().lower(program, path, x)
+            if self.check:
+                check_slopes(self.forward, self.backward, self.alpha, program.dtype)
+            return y
         except InputError as error:
             raise InputError(*(f"layers.{path}: Activation: {p}" for p in error.problems)) from None

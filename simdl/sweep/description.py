@@ -19,13 +19,12 @@ from simdl import _sources, data
 from simdl.configuration import KEYS, Configuration
 from simdl.errors import InputError, Problems, StorageError, suggest
 from simdl.sweep.grid import own_sources
-from simdl.sweep.measures import canonical
+from simdl.sweep.measures import ASKED_LATER, TRAINING, canonical
 
 if TYPE_CHECKING:
     from simdl.sweep.run import Sweep
 
 _OWN = ("name", "seeds", "axes", "record")  # keys of a sweep's file beside a configuration's
-_TRAINING = "simdl.configuration"  # with all it imports: what a training's numbers come from
 _LISTED = 6  # changed modules in a message
 
 
@@ -86,7 +85,7 @@ def _flat(axes: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]
 def describe(sweep: Sweep) -> dict[str, Any]:
     """Return all that tells one state of a sweep from another, as plain tables."""
     measured = sweep.measure
-    code = _TRAINING if measured is None else measured.__module__
+    code = _code(TRAINING, ASKED_LATER) if measured is None else _code(measured.__module__)
     tables = [cell.table for cell in sweep.cells] if measured is None else []
     return {
         "kind": "training" if measured is None else "measurement",
@@ -98,15 +97,15 @@ def describe(sweep: Sweep) -> dict[str, Any]:
         "seeds": list(sweep.seeds),
         "record": sorted(sweep.record),
         "results_version": simdl.RESULTS_VERSION,
-        "code": _code(code) | own_sources(tables),
+        "code": code | own_sources(tables),
         "data": _data(sweep.configurations, sweep.seeds[0]),
     }
 
 
 @functools.cache
-def _code(module: str) -> dict[str, str]:
+def _code(module: str, without: tuple[str, ...] = ()) -> dict[str, str]:
     """Return a short digest of each module that `module` depends on."""
-    files = _sources.closure(module)
+    files = _sources.closure(module, without)
     return {
         name: hashlib.sha256(path.read_bytes()).hexdigest()[:12] for name, path in files.items()
     }
