@@ -26,7 +26,7 @@ from simdl.probes import Probe
 from simdl.result import Result
 from simdl.schedules import Schedule
 from simdl.schedules import schedule as make_schedule
-from simdl.spec import Count, NonNegative, Positive, Share, describe, from_table
+from simdl.spec import Count, NonNegative, Positive, Real, Share, describe, from_table
 from simdl.stopping import Stop
 from simdl.stopping import stop as make_stop
 from simdl.training import Training, train_chunk
@@ -44,7 +44,7 @@ class DataSection(_Section):
     name: str | None = None
     path: str | None = None
     target: str | None = None
-    split: tuple[float, float, float] = (0.6, 0.2, 0.2)
+    split: tuple[Real, Real, Real] = (0.6, 0.2, 0.2)
     scale: Literal["standard", "minmax", "none"] = "standard"
     target_scale: Literal["standard", "minmax", "none"] = "none"
 
@@ -66,13 +66,13 @@ class NetworkSection(_Section):
     """A multilayer perceptron by its numbers, or a list of layers."""
 
     kind: Literal["mlp", "layers"] = "mlp"
-    depth: int = Field(10, ge=0, le=10_000)  # hidden layers
+    depth: int = Field(10, ge=0, le=10_000, strict=True)  # hidden layers
     width: Count = 64
     activation: Any = "Tanh"
     init: Any = "glorot_normal"
     norm: Any = "none"  # before each activation
     dropout: Share = 0.0  # behind each activation
-    residual: bool = False  # from the second hidden layer on
+    residual: StrictBool = False  # from the second hidden layer on
     layers: tuple[Any, ...] = ()
 
 
