@@ -207,7 +207,7 @@ class Configuration:
     def data(self, seed: int) -> Data:
         """The data, split and scaled for a seed."""
         section = self.data_section
-        return self.source(seed).split(section.split, section.scale, seed, section.target_scale)
+        return self.source(seed).parted(section.split, section.scale, seed, section.target_scale)
 
     def build(self, data: Data) -> Training:
         """The network that fits `data`, and how it is trained."""
@@ -216,7 +216,7 @@ class Configuration:
         if section.kind == "mlp":
             classes = data.n_classes
             chosen = make_loss(self.training.loss, "training.loss")
-            outputs = chosen.outputs(classes) if classes else data.train[1].shape[1]
+            outputs = chosen.outputs(classes) if classes else data.answers("train").shape[1]
             net = Network((size,), _mlp(section, outputs), section.init, self.dtype)
         else:
             given = layers_from_tables(section.layers)

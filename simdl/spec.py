@@ -18,7 +18,6 @@ from simdl.errors import InputError, suggest
 T = TypeVar("T")
 
 
-
 def _plain(value: Any) -> Any:
     """Return NumPy's numbers as Python's, which alone pass strict validation."""
     return value.item() if isinstance(value, np.generic | np.ndarray) and value.size == 1 else value
