@@ -201,9 +201,9 @@ def fit_rows(kind: str, x: NDArray[Any], rows: Integers, *, fill: bool = False) 
     if x.nbytes < LARGE:
         return fit(kind, x[rows], fill=fill)
     flat = x.reshape(len(x), -1)
-    made = [
-        fit(kind, flat[rows, block], fill=fill) for block in blocks(flat.shape[1], 8 * len(rows))
-    ]
+    # four times a block of samples: less would leave most of each cache line unread
+    features = blocks(flat.shape[1], 2 * len(rows))
+    made = [fit(kind, flat[rows, some], fill=fill) for some in features]
 
     def joined(key: str) -> NDArray[Any]:
         return np.concatenate([getattr(one, key) for one in made]).reshape(x.shape[1:])
