@@ -123,7 +123,7 @@ def forecast(request: Request) -> None:
     store = None if request.fresh or not asked.store.exists() else asked.store
     if store is not None:
         _tell_changes(made, store)
-    found = made.forecast(store, asked.jobs, asked.shard)
+    found = made.forecast(asked.store, asked.jobs, asked.shard, fresh=request.fresh)
     print(f"{made.name}: {_size(made)}")
     print(f"missing  {found.missing} (store: {asked.store})")
     if found.seconds is not None:

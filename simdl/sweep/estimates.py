@@ -115,10 +115,13 @@ def sizes(sweep: Sweep, cells: Iterable[int]) -> dict[int, Size]:
     return found
 
 
-def memory(sweep: Sweep, found: Mapping[int, Size], jobs: int) -> float:
-    """Return the bytes that a run takes at most; what it keeps counts twice, to be joined."""
+def memory(sweep: Sweep, found: Mapping[int, Size], jobs: int, stored: bool = False) -> float:
+    """Return the bytes that a run takes at most; what it keeps counts twice, to be joined.
+
+    With a store, histories stay there.
+    """
     seeds = len(sweep.seeds)
-    histories = any(name != METRICS for name in sweep.record)
+    histories = not stored and any(name != METRICS for name in sweep.record)
     running = [s.fixed + s.seed * min(s.most, seeds) for s in found.values()]
     kept = sum(s.history * histories for s in found.values()) * seeds + _KEPT * len(sweep.trials)
     return _PROCESS + _files(sweep, found) + jobs * max(running, default=0.0) + 2 * kept
@@ -171,15 +174,16 @@ class Forecast:
     tried: bool = False
 
 
-def forecast(sweep: Sweep, missing: Mapping[int, int], jobs: int) -> Forecast:
+def forecast(sweep: Sweep, missing: Mapping[int, int], jobs: int, stored: bool = False) -> Forecast:
     """Time a few cells for a moment each, and reckon from that.
 
     Parameters
     ----------
     missing : trials to run, by cell
+    stored : whether results go to a store
     """
     seconds, each, tried = None, {}, False
-    needed = memory(sweep, sizes(sweep, missing), jobs)
+    needed = memory(sweep, sizes(sweep, missing), jobs, stored)
     if needed <= machine_memory() and missing:
         cells = sorted(missing)
         at = np.unique(np.linspace(0, len(cells) - 1, _PILOTS).round().astype(int)).tolist()
@@ -188,7 +192,8 @@ def forecast(sweep: Sweep, missing: Mapping[int, int], jobs: int) -> Forecast:
         else:  # the last one first: where an axis is a size, it mostly grows
             found = pilots.measure(sweep, [cells[i] for i in reversed(at)])
             each, tried = found.seconds, sweep.memory is None
-            needed += jobs * found.memory * tried + 2 * found.kept * len(sweep.trials)
+            kept = 0 if stored else 2 * found.kept * len(sweep.trials)
+            needed += jobs * found.memory * tried + kept
     if each:
         other = sum(each.values()) / len(each)
         work = sum(each.get(cell, other) * count for cell, count in missing.items())

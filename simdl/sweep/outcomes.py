@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,10 +25,29 @@ _KINDS = "biufcU"  # what is stored: truth values, numbers, text
 
 
 @dataclass(frozen=True)
+class Stored:
+    """Stands for values that lie in a store, which are read when they are looked at."""
+
+    path: Path
+    identity: str
+    name: str
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        return math.prod(self.shape) * self.dtype.itemsize
+
+
+@dataclass(frozen=True)
 class Array:
     """Values with a name for every dimension, and what xarray calls attributes."""
 
-    values: np.ndarray
+    values: Any  # ndarray, or Stored
     dims: tuple[str, ...] = ()
     attrs: Mapping[str, Any] = field(default_factory=dict)
 

@@ -143,11 +143,11 @@ class Sweep:
 
     def forecast(
         self, store: str | os.PathLike[str] | None = None, jobs: int = -1,
-        shard: tuple[int, int] | None = None,
+        shard: tuple[int, int] | None = None, *, fresh: bool = False,
     ) -> estimates.Forecast:  # fmt: skip
         """Return what `run` would take: trials, seconds by a short pilot, memory; keep nothing."""
         wanted = set(self._distinct(shard))
-        if store is not None and Path(store).exists():
+        if store is not None and Path(store).exists() and not fresh:
             with Store(store) as opened:
                 wanted -= opened.done(wanted)
         missing: dict[int, int] = {}
@@ -155,7 +155,7 @@ class Sweep:
             if trial.identity in wanted:
                 wanted.remove(trial.identity)
                 missing[trial.cell] = missing.get(trial.cell, 0) + 1
-        return estimates.forecast(self, missing, executors.workers(jobs))
+        return estimates.forecast(self, missing, executors.workers(jobs), store is not None)
 
     @cached_property
     def _key(self) -> str:
@@ -202,7 +202,8 @@ class Sweep:
         -------
         xarray.Dataset
             A dimension an axis, then seed, then the variables' own; attributes: name, trials,
-            trained (how many ran now) and seconds (sum over trials; provenance).
+            trained (how many ran now) and seconds (sum over trials; provenance). With a store,
+            arrays are read from there when they are looked at; ``runs.load()`` reads them all.
 
         Raises
         ------
@@ -217,12 +218,13 @@ class Sweep:
         executors.check_executor(executor)
         wanted = set(self._distinct(shard))
         with Store(store) if store is not None else contextlib.nullcontext() as opened:
-            found = opened.results(self._distinct()) if opened else {}
+            found = opened.results(self._distinct(), lazy=True) if opened else {}
             if fresh:
                 found = {key: outcome for key, outcome in found.items() if key not in wanted}
             session = Session(self, opened, found, wanted, progress, keep_going)
+            del found
             session.report()
-            schedule = self._schedule(session.waiting, jobs)
+            schedule = self._schedule(session.waiting, jobs, opened is not None)
             if opened and fresh:
                 ledger.forget(opened, wanted)
             if opened and (session.waiting or not ledger.is_registered(opened, self._key)):
@@ -232,12 +234,17 @@ class Sweep:
                 executors.threads(
                     schedule, self.run_chunk, session.finished, jobs, control, session.stopping
                 )
-        return self._dataset(session.outcomes, session.trained)
+            outcomes = session.outcomes
+            if opened:
+                outcomes = outcomes | opened.results(self._distinct(), lazy=True)
+        return self._dataset(outcomes, session.trained)
 
-    def _schedule(self, waiting: Mapping[int, Sequence[int]], jobs: int) -> executors.Schedule:
+    def _schedule(
+        self, waiting: Mapping[int, Sequence[int]], jobs: int, stored: bool
+    ) -> executors.Schedule:
         """Plan the chunks, unless they would not fit into memory."""
         sizes = estimates.sizes(self, waiting)
-        needed = estimates.memory(self, sizes, jobs)
+        needed = estimates.memory(self, sizes, jobs, stored)
         estimates.refuse_too_large(needed, estimates.machine_memory(), jobs)
         most = {cell: size.most for cell, size in sizes.items()}
         return executors.Schedule(waiting, jobs, most)
