@@ -17,11 +17,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from step_time import note  # first: it limits the threads of every BLAS
-
+import numpy as np
 from machine import machine
-
-import numpy as np  # isort: skip
+from step_time import note  # limits the threads of every BLAS
 
 import simdl
 from simdl.configuration import Configuration
@@ -30,6 +28,7 @@ from simdl.sweep.store import Store
 
 RESULTS = Path(__file__).parent / "results" / "sweeps.json"
 SIZES = (1e-3, 1e-2, 1e-1, 1.0)  # seconds a trial
+SEEDS = 100  # at most; more trials are more rates
 WORK, QUICK_WORK = (2.0, 4.0, 8.0, 32.0), (0.5, 0.5, 2.0, 8.0)  # seconds a job of one, by size
 ROUNDS, QUICK_ROUNDS = 5, 3
 FIRST, LAST = 1_000, 20_000  # trials between which memory is compared
@@ -55,13 +54,14 @@ def direct(steps: int, trials: int) -> float:
     chunk = max(1, min(trials, int(0.1 / (1e-4 + steps * 1e-5))))
     start = time.perf_counter()
     for first in range(0, trials, chunk):
-        train_cell(configuration, (METRICS,), range(first, min(first + chunk, trials)), control)
+        seeds = [i % SEEDS for i in range(first, min(first + chunk, trials))]
+        train_cell(configuration, (METRICS,), seeds, control)
     return (time.perf_counter() - start) / trials
 
 
 def calibrated() -> list[int]:
     """Steps that make a trial as long as each of SIZES."""
-    direct(10, 10)  # compiles
+    direct(10, SEEDS)  # compiles, and the data of every seed is there
     few, many = direct(10, 200), direct(1010, 20)
     a_step = (many - few) / 1000
     return [max(1, round((size - (few - 10 * a_step)) / a_step)) for size in SIZES]
@@ -71,10 +71,12 @@ def swept(steps: int, trials: int, jobs: int, progress: Callable[..., None] | No
     """Seconds of a whole sweep, from its description to its dataset, stored in a new file."""
     with tempfile.TemporaryDirectory(prefix="simdl-") as folder:
         start = time.perf_counter()
-        made = simdl.Sweep(table(steps), seeds=trials)
+        seeds = min(trials, SEEDS)
+        rates = [1e-3 * 1.001**i for i in range(-(-trials // seeds))]
+        made = simdl.Sweep(table(steps), {"optimizer.lr": rates}, seeds=seeds)
         runs = made.run(Path(folder) / "s.sqlite", jobs=jobs, progress=progress)
         took = time.perf_counter() - start
-    assert runs.attrs["trained"] == trials
+    assert runs.attrs["trained"] == len(made.trials) == trials
     return took
 
 
@@ -113,7 +115,9 @@ def store_rate(rounds: int, trials: int) -> dict[str, Any]:
             with Store(path) as store:
                 start = time.perf_counter()
                 for first in range(0, trials, 1000):
-                    store.add("s", [(f"{i:064x}", "{}", outcome) for i in range(first, first + 1000)])
+                    store.add(
+                        "s", [(f"{i:064x}", "{}", outcome) for i in range(first, first + 1000)]
+                    )
                 rates.append(trials / (time.perf_counter() - start))
             sizes.append(path.stat().st_size / trials)
     return {"rates": rates, "store": median(rates), "bytes": median(sizes)}
@@ -160,8 +164,9 @@ def show(report: dict[str, Any]) -> str:
     )
     if grown:
         lines.append(
-            f"memory: {grown['early'] / 1e6:,.0f} MB at trial {FIRST:,}, {grown['late'] / 1e6:,.0f} MB"
-            f" at trial {report['last']:,}: {grown['growth']:+.1f} %   {verdict('growth', grown['growth'])}"
+            f"memory: {grown['early'] / 1e6:,.0f} MB at trial {FIRST:,},"
+            f" {grown['late'] / 1e6:,.0f} MB at trial {report['last']:,}: {grown['growth']:+.1f} %"
+            f"   {verdict('growth', grown['growth'])}"
         )
     return "\n".join(lines)
 

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from simdl import data as datasets
 from simdl.data import Data, Source
+from simdl.data.parted import Kept
 from simdl.errors import InputError, Problems, suggest
 from simdl.initializers import initializer
 from simdl.layers import KINDS, Dense, Dropout, Layer, Residual
@@ -205,7 +206,12 @@ class Configuration:
         )
 
     def data(self, seed: int) -> Data:
-        """The data, split and scaled for a seed."""
+        """The data, split and scaled for a seed, read-only: cells of a sweep share what is kept."""
+        key = self.data_section.model_dump_json(), _state(self.data_section.where), seed
+        return _KEPT.get(key, lambda: self.prepared(seed))
+
+    def prepared(self, seed: int) -> Data:
+        """The same, made anew."""
         section = self.data_section
         return self.source(seed).parted(section.split, section.scale, seed, section.target_scale)
 
@@ -323,6 +329,9 @@ def _section(kind: type[_Section], table: Mapping[str, Any], key: str, problems:
     except pydantic.ValidationError as error:
         problems.extend(describe(error, key, list(kind.model_fields)))
         return None
+
+
+_KEPT = Kept(64e6)
 
 
 def _state(where: str) -> tuple[int, int]:

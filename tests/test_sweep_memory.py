@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from sweep_cases import BASE, bits, child
 
+from simdl import configuration
 from simdl.configuration import Configuration
-from simdl.data import Source, parted, sources
+from simdl.data import Data, Source, parted, sources
 from simdl.data.parted import PartedData
 from simdl.errors import InputError
 from simdl.sweep import Sweep, estimates
@@ -28,6 +29,7 @@ def large(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every source counts as large, a block as small."""
     monkeypatch.setattr(sources, "LARGE", 0)
     monkeypatch.setattr(parted, "BLOCK", 999 * 8)
+    monkeypatch.setattr(configuration, "_KEPT", parted.Kept(1e6))
 
 
 @pytest.mark.parametrize("shape", [(300, 7), (250, 5, 3), (900, 1), (90, 33)])
@@ -76,6 +78,7 @@ def test_a_sweep_on_large_data_has_the_same_bits(monkeypatch: pytest.MonkeyPatch
     base = BASE | {"data": {"name": "digits"}, "training": {"steps": 5}}
     made = Sweep(base, {"optimizer.lr": [1e-3, 1e-2]}, 3, ["metrics", "gradient_rms"])
     usual = bits(made.run(jobs=1))
+    monkeypatch.setattr(configuration, "_KEPT", parted.Kept(1e6))
     monkeypatch.setattr(sources, "LARGE", 0)
     monkeypatch.setattr(estimates, "CHUNK", 1.0)  # one seed a chunk
     again = Sweep(base, {"optimizer.lr": [1e-3, 1e-2]}, 3, ["metrics", "gradient_rms"])
@@ -161,3 +164,35 @@ def test_data_files_count_once_in_a_forecast(large: None, tmp_path: Path) -> Non
     read, seed = needed({"path": str(tmp_path / "x.npz")})
     drawn, more = needed({"name": "moons", "samples": 500})
     assert read - seed == drawn - more + x.nbytes + 500 * 8
+
+
+def test_cells_share_small_data_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+    monkeypatch.setattr(Configuration, "prepared", counting(Configuration.prepared, made))
+    base = BASE | {"data": {"name": "moons", "samples": 61}}
+    Sweep(base, {"optimizer.lr": [1e-3, 1e-2, 1e-1]}, seeds=4).run(jobs=1)
+    assert sorted(made) == [0, 1, 2, 3]
+    data = Configuration.parse(base).data(3)
+    assert not any(array.flags.writeable for array in (*data.train, *data.test))  # type: ignore[misc]
+
+
+def counting(function: Any, made: list[int]) -> Any:
+    def counts(self: Configuration, seed: int) -> Any:
+        made.append(seed)
+        return function(self, seed)
+
+    return counts
+
+
+def test_the_newest_are_kept_up_to_a_size() -> None:
+    def data(value: float) -> Data:
+        return Data(train=(np.full((100, 1), value), np.zeros(100, int)))  # 1,600 bytes
+
+    kept = parted.Kept(3300)
+    first = [kept.get(i, lambda i=i: data(i)) for i in (0, 1)]  # type: ignore[misc]
+    assert kept.get(0, lambda: data(9)) is first[0]
+    kept.get(2, lambda: data(2))  # 1 was not asked for as long
+    assert (
+        kept.get(0, lambda: data(9)) is first[0] and kept.get(2, lambda: data(9)).train[0][0] == 2
+    )
+    assert kept.get(1, lambda: data(9)).train[0][0] == 9

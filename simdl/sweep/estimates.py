@@ -212,6 +212,9 @@ def _trial_seconds(sweep: Sweep, cell: int) -> float:
     steps = configuration.build(data).length(data.sizes[0])[2]
     del data  # or what is prepared for the next ones would be found
     start = time.perf_counter()
+    configuration.prepared(seed)
+    drawn = time.perf_counter() - start  # later cells may find it
+    start = time.perf_counter()
     with _cancelled_after(0.0) as control:
         configuration.train([seed], control)
     prepared = time.perf_counter() - start
@@ -220,8 +223,8 @@ def _trial_seconds(sweep: Sweep, cell: int) -> float:
         (result,) = configuration.train([seed], control)
     took = time.perf_counter() - start
     if result.status != "cancelled":
-        return took
-    return prepared + max(took - prepared, 0.0) * steps / max(result.steps, 1)
+        return drawn + took
+    return drawn + prepared + max(took - prepared, 0.0) * steps / max(result.steps, 1)
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import functools
 import json
 import os
 import sqlite3
@@ -249,9 +250,9 @@ class Store:
                 "INSERT INTO arrays VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 [
                     (
-                        identity, role, name, array.values.dtype.str,
-                        json.dumps(array.values.shape), json.dumps(array.dims),
-                        json.dumps(dict(array.attrs)), array.values.tobytes(),
+                        identity, role, name, array.values.dtype.str, _text(array.values.shape),
+                        _text(array.dims), json.dumps(dict(array.attrs)) if array.attrs else "{}",
+                        array.values.tobytes(),
                     )
                     for name, array in arrays.items()
                 ],
@@ -334,6 +335,11 @@ class Store:
 def now_utc(timespec: str = "seconds") -> str:
     """Return the time as ISO text."""
     return datetime.datetime.now(datetime.UTC).isoformat(timespec=timespec)
+
+
+@functools.lru_cache(maxsize=1024)
+def _text(values: tuple[Any, ...]) -> str:
+    return json.dumps(values)  # the same few of every trial
 
 
 def _version() -> tuple[int, ...]:
