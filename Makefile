@@ -52,9 +52,12 @@ format: setup ## format the sources, mend what ruff can mend
 	$(VENV)/bin/ruff format .
 	$(VENV)/bin/ruff check --fix .
 
-bench: $(VENV)-bench/.stamp ## time a training step against PyTorch, JAX and scikit-learn, in .venv-bench
+bench: $(VENV)-bench/.stamp ## time training steps against PyTorch, JAX, scikit-learn, many seeds, sweeps, in .venv-bench
 	$(VENV)-bench/bin/python benchmarks/step_time.py
 	$(VENV)-bench/bin/python benchmarks/deep_sigmoid.py
+	$(VENV)-bench/bin/python benchmarks/peers.py
+	$(VENV)-bench/bin/python benchmarks/sweeps.py
+	$(VENV)-bench/bin/python benchmarks/cost_model.py
 
 clean: ## remove all that make has made: environments, figures, stored results, caches
 	rm -rf $(VENV) $(VENV)-oracle $(VENV)-latest $(VENV)-bench $(VENV)-lock

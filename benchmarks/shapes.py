@@ -65,20 +65,20 @@ def network(widths: tuple[int, ...]):
     return simdl.Network((widths[0],), [*hidden, L.Dense(widths[-1])])
 
 
-def task(shape: Shape) -> Task:
-    """Return the task of a shape: data cut to whole batches, simdl's initial weights and order."""
+def task(shape: Shape, seed: int = SEED) -> Task:
+    """Return a shape's task: data cut to whole batches, simdl's weights and order of a seed."""
     import simdl
     from simdl.kernels.philox import STREAM_ORDER, permutation
 
     x, t = simdl.data.load("digits", seed=SEED).train
     n = len(x) // shape.batch * shape.batch
     x = np.ascontiguousarray(x[:n].reshape(n, -1), np.float32)
-    params = network(shape.widths).init(SEED)
+    params = network(shape.widths).init(seed)
     arrays = [params[name].copy() for name in params]  # weight, bias, weight, bias, ...
     needed = CHECKED_STEPS * shape.batch
     orders = np.empty((math.ceil(needed / n), n), np.int64)
     for epoch, order in enumerate(orders):
-        permutation(order, SEED, STREAM_ORDER, epoch)
+        permutation(order, seed, STREAM_ORDER, epoch)
     first = orders.reshape(-1)[:needed].reshape(CHECKED_STEPS, shape.batch)
     weights = tuple(zip(arrays[::2], arrays[1::2], strict=True))
     return Task(shape.widths, shape.batch, x, t[:n].astype(np.int64), weights, first)

@@ -7,10 +7,10 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from simdl.errors import InputError
-from simdl.spec import NonNegative, Share, spec
+from simdl.spec import NonNegative, Real, Share, spec
 from simdl.updates import Optimizer
 
-UpToOne = Annotated[float, Field(ge=0, le=1)]
+UpToOne = Annotated[Real, Field(ge=0, le=1)]
 Rule = tuple[Any, list[float], int]
 
 

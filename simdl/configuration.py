@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from simdl import data as datasets
 from simdl.data import Data, Source
+from simdl.data.parted import Kept
 from simdl.errors import InputError, Problems, suggest
 from simdl.initializers import initializer
 from simdl.layers import KINDS, Dense, Dropout, Layer, Residual
@@ -26,7 +27,7 @@ from simdl.probes import Probe
 from simdl.result import Result
 from simdl.schedules import Schedule
 from simdl.schedules import schedule as make_schedule
-from simdl.spec import Count, NonNegative, Positive, Share, describe, from_table
+from simdl.spec import Count, NonNegative, Positive, Real, Share, describe, from_table
 from simdl.stopping import Stop
 from simdl.stopping import stop as make_stop
 from simdl.training import Training, train_chunk
@@ -44,7 +45,7 @@ class DataSection(_Section):
     name: str | None = None
     path: str | None = None
     target: str | None = None
-    split: tuple[float, float, float] = (0.6, 0.2, 0.2)
+    split: tuple[Real, Real, Real] = (0.6, 0.2, 0.2)
     scale: Literal["standard", "minmax", "none"] = "standard"
     target_scale: Literal["standard", "minmax", "none"] = "none"
 
@@ -66,13 +67,13 @@ class NetworkSection(_Section):
     """A multilayer perceptron by its numbers, or a list of layers."""
 
     kind: Literal["mlp", "layers"] = "mlp"
-    depth: int = Field(10, ge=0, le=10_000)  # hidden layers
+    depth: int = Field(10, ge=0, le=10_000, strict=True)  # hidden layers
     width: Count = 64
     activation: Any = "Tanh"
     init: Any = "glorot_normal"
     norm: Any = "none"  # before each activation
     dropout: Share = 0.0  # behind each activation
-    residual: bool = False  # from the second hidden layer on
+    residual: StrictBool = False  # from the second hidden layer on
     layers: tuple[Any, ...] = ()
 
 
@@ -205,9 +206,14 @@ class Configuration:
         )
 
     def data(self, seed: int) -> Data:
-        """The data, split and scaled for a seed."""
+        """The data, split and scaled for a seed, read-only: cells of a sweep share what is kept."""
+        key = self.data_section.model_dump_json(), _state(self.data_section.where), seed
+        return _KEPT.get(key, lambda: self.prepared(seed))
+
+    def prepared(self, seed: int) -> Data:
+        """The same, made anew."""
         section = self.data_section
-        return self.source(seed).split(section.split, section.scale, seed, section.target_scale)
+        return self.source(seed).parted(section.split, section.scale, seed, section.target_scale)
 
     def build(self, data: Data) -> Training:
         """The network that fits `data`, and how it is trained."""
@@ -216,7 +222,7 @@ class Configuration:
         if section.kind == "mlp":
             classes = data.n_classes
             chosen = make_loss(self.training.loss, "training.loss")
-            outputs = chosen.outputs(classes) if classes else data.train[1].shape[1]
+            outputs = chosen.outputs(classes) if classes else data.answers("train").shape[1]
             net = Network((size,), _mlp(section, outputs), section.init, self.dtype)
         else:
             given = layers_from_tables(section.layers)
@@ -323,6 +329,9 @@ def _section(kind: type[_Section], table: Mapping[str, Any], key: str, problems:
     except pydantic.ValidationError as error:
         problems.extend(describe(error, key, list(kind.model_fields)))
         return None
+
+
+_KEPT = Kept(64e6)
 
 
 def _state(where: str) -> tuple[int, int]:

@@ -27,12 +27,12 @@ def parts_of(training: Training, data: Sequence[Data]) -> Any:
     size = math.prod(net.input_shape)
 
     def part(name: str) -> Any:
-        pairs = [getattr(item, name) for item in data]
-        if pairs[0] is None:
+        if not data[0].sizes[PARTS.index(name)]:
             return Part(np.zeros((1, 0, size), net.dtype), np.zeros((1, 0, 1), net.dtype))
-        x = np.stack([p[0].reshape(len(p[0]), -1).astype(net.dtype) for p in pairs])
-        key = f"data.{name}"
-        t = np.stack([training.loss.targets(p[1], net.output_shape, net.dtype, key) for p in pairs])
+        samples = [item.samples(name, net.dtype) for item in data]
+        x = samples[0][None] if len(data) == 1 else np.stack(samples)  # alone it may be shared
+        key, known = f"data.{name}", (item.answers(name) for item in data)
+        t = np.stack([training.loss.targets(a, net.output_shape, net.dtype, key) for a in known])
         return Part(x, t)
 
     for item in data:

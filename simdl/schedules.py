@@ -15,10 +15,10 @@ import numpy as np
 from pydantic import Field
 
 from simdl.errors import InputError
-from simdl.spec import Count, NonNegative, Positive, from_table, spec
+from simdl.spec import Count, NonNegative, Positive, Real, from_table, spec
 
 Unit = Literal["epoch", "step"]
-Part = Annotated[float, Field(ge=0, le=1)]
+Part = Annotated[Real, Field(ge=0, le=1)]
 
 
 class Schedule:
@@ -233,7 +233,8 @@ class Values(Schedule):
             given = np.asarray(self.values, float)
         except (TypeError, ValueError):
             given = np.zeros(())
-        if given.ndim != 1:
+        # NumPy reads True and "3" as numbers
+        if given.ndim != 1 or any(isinstance(v, bool | np.bool_ | str) for v in self.values):
             raise InputError(
                 f"Values.values: {reprlib.repr(self.values)}: must be numbers in one row, a rate "
                 f"for every step (or one of {', '.join(sorted(KINDS))} by name, table or instance)"

@@ -10,17 +10,25 @@ from typing import Annotated, Any, TypeVar, cast, dataclass_transform
 
 import numpy as np
 import pydantic
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 from pydantic.dataclasses import dataclass as _pydantic_dataclass
 
 from simdl.errors import InputError, suggest
 
 T = TypeVar("T")
 
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Share = Annotated[float, Field(ge=0, lt=1)]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+def _plain(value: Any) -> Any:
+    """Return NumPy's numbers as Python's, which alone pass strict validation."""
+    return value.item() if isinstance(value, np.generic | np.ndarray) and value.size == 1 else value
+
+
+# strict: neither True nor "3" is a number; whole numbers are
+Real = Annotated[float, BeforeValidator(_plain), Field(strict=True)]
+Positive = Annotated[Real, Field(gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[Real, Field(ge=0, allow_inf_nan=False)]
+Share = Annotated[Real, Field(ge=0, lt=1)]
+Finite = Annotated[Real, Field(allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, strict=True)]
 
 

@@ -84,7 +84,7 @@ class Training:
 
     def check(self, data: Data) -> None:
         """Raise InputError unless batch size, schedule and stop rule fit the data."""
-        _, an_epoch, steps = self.length(len(data.train[0]))
+        _, an_epoch, steps = self.length(data.sizes[0])
         self.schedule.rates(self.optimizer.lr, steps, an_epoch)
         if self.stop is not None:
             check_data(self.stop, data.validation is not None, data.n_classes is not None)

@@ -29,11 +29,17 @@ def test_python_block(text: str, tmp_path: Path) -> None:
     subprocess.run([sys.executable, script], cwd=tmp_path, check=True, capture_output=True)
 
 
-def test_sweep_file(tmp_path: Path) -> None:
-    (text,) = [text for kind, text in BLOCKS if kind == "toml"]
+def test_sweep_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    training, measurement = [text for kind, text in BLOCKS if kind == "toml"]
     path = tmp_path / "sweep.toml"
-    path.write_text(text, encoding="utf-8")
+    path.write_text(training, encoding="utf-8")
     assert len(Sweep.from_toml(path).trials) == 3 * 2 * 16
+    monkeypatch.syspath_prepend(tmp_path)
+    code = "def measure(settings, seed):\n    return {'v': settings['width'] + settings['depth']}\n"
+    (tmp_path / "my_module.py").write_text(code, encoding="utf-8")
+    path.write_text(measurement, encoding="utf-8")
+    made = Sweep.from_toml(path)
+    assert len(made.trials) == 3 * 100 and made.cells[0].table == {"width": 64, "depth": 2}
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -39,7 +39,19 @@ SOUND: dict[str, Any] = {
     "axes": {"network.depth": [1, 2], "optimizer.lr,training.batch_size": [[1e-3, 8], [1e-2, 16]]},
 }  # fmt: skip
 OPEN = ("data", "axes")  # their keys are a data set's, or dotted ones of the others
-NONSENSE = [-1, 0.5, float("nan"), float("inf"), 10**9, "nonsense", True, [], [1, "x"], {"a": 1}]
+NONSENSE = [
+    -1,
+    0.5,
+    float("nan"),
+    float("inf"),
+    10**9,
+    "nonsense",
+    "3",
+    True,
+    [],
+    [1, "x"],
+    {"a": 1},
+]
 PATHS = [
     (section, key)
     for section, table in SOUND.items()
@@ -106,6 +118,12 @@ def test_what_is_wrong_is_told(
             assert "did you mean" in said or "known:" in said, said
 
 
+NUMBERS = [  # neither true nor a text is one
+    (path, how)
+    for path in PATHS
+    for how in (True, "3")
+    if path[1] is not None and path[0] != "axes" and type(SOUND[path[0]][path[1]]) in (int, float)
+]
 REPLACED = ("network.depth", "optimizer.lr", "training.batch_size")  # by the axes' values
 ALONE = [
     (path, how)
@@ -114,6 +132,11 @@ ALONE = [
     if how == "misspell"
     or (isinstance(how, dict | list) and ".".join(map(str, path)) not in REPLACED)
 ]
+ALONE += [(path, how) for path, how in NUMBERS if ".".join(map(str, path)) not in REPLACED]
+ALONE += [(("seeds", None), how) for how in (True, "3")]
+ALONE += [(("axes", "network.depth"), [how, 2]) for how in (True, "3")]
+ALONE += [(("data", "split"), [True, False, False]), (("schedule", "gamma"), "0.5")]
+ALONE += [(("axes", "optimizer.lr,training.batch_size"), [[how, 8]]) for how in (True, "3")]
 EMPTY = ("record", "probes.names")  # lists that may be
 
 
@@ -128,7 +151,11 @@ def test_one_spoilt_place_is_told_by_its_key(tmp_path: Path) -> None:
         try:
             Sweep.from_toml(path)
         except InputError as error:
-            told = [key, key.removesuffix(".name"), *(["record"] if key == "probes.names" else [])]
+            told = [
+                key.partition(",")[0],
+                key.removesuffix(".name"),
+                *(["record"] if key == "probes.names" else []),
+            ]
             if not any(part in str(error) for part in told):
                 untold.append((key, how, str(error)))
         else:

@@ -63,6 +63,9 @@ def plan(request: Request) -> Plan:
     jobs = problems.tried(executors.workers, request.jobs)
     problems.tried(executors.check_executor, request.executor)
     shard = problems.tried(shards.parse, request.shard) if request.shard is not None else None
+    beside = str(request.config.resolve().parent)
+    if beside not in sys.path:
+        sys.path.append(beside)  # functions that the file names may lie in modules beside it
     made = problems.tried(Sweep.from_toml, request.config)
     problems.report()
     store = request.store
@@ -120,13 +123,14 @@ def forecast(request: Request) -> None:
     store = None if request.fresh or not asked.store.exists() else asked.store
     if store is not None:
         _tell_changes(made, store)
-    found = made.forecast(store, asked.jobs, asked.shard)
+    found = made.forecast(asked.store, asked.jobs, asked.shard, fresh=request.fresh)
     print(f"{made.name}: {_size(made)}")
     print(f"missing  {found.missing} (store: {asked.store})")
     if found.seconds is not None:
         cells = f"a pilot of {found.timed} cells" if found.timed > 1 else "a pilot"
         print(f"time     {duration(found.seconds)} with {asked.jobs} jobs, by {cells}")
-    print(f"memory   {giga(found.memory)} of {giga(found.available)}")
+    how = ", by the pilot" if found.tried else ""
+    print(f"memory   {giga(found.memory)} of {giga(found.available)}{how}")
     refuse_too_large(found.memory, found.available, asked.jobs)
 
 

@@ -76,7 +76,7 @@ def _introduce(asked: Plan, data: Data, training: Any, say: Say) -> None:
 def _trained(training: Any, data: Data, seed: int, say: Say) -> Result:
     from simdl.training import train_chunk
 
-    steps = training.length(len(data.train[0]))[2]
+    steps = training.length(data.sizes[0])[2]
     try:
         with _progress(steps, say) as watch:
             return train_chunk(training, [data], [seed], watch=watch)[0]

@@ -95,6 +95,13 @@ class Data:
         return 1 + max(int(t.max()) for _, t in parts)
 
     @property
+    def sizes(self) -> tuple[int, int, int]:
+        """Samples of training, validation and test; 0 for a part that is not there."""
+        parts = (self.train, self.validation, self.test)
+        train, validation, test = (0 if pair is None else len(pair[0]) for pair in parts)
+        return train, validation, test
+
+    @property
     def encoder(self) -> Encoder:
         """What new samples and their answers go through."""
         classes = self.classes
@@ -102,9 +109,18 @@ class Data:
             classes = tuple(map(str, range(self.n_classes)))
         return Encoder(self.form, self.scaler, self.target_scaler, classes)
 
+    def samples(self, part: str, dtype: Any) -> NDArray[Any]:
+        """Return the samples of a part that is there, (n, features) in `dtype`."""
+        x: NDArray[Any] = getattr(self, part)[0]
+        return x.reshape(len(x), -1).astype(dtype)
+
+    def answers(self, part: str) -> NDArray[Any]:
+        """Return the labels or targets of a part that is there."""
+        t: NDArray[Any] = getattr(self, part)[1]
+        return t
+
     def __repr__(self) -> str:
-        parts = (self.train, self.validation, self.test)
-        counts = "/".join(str(len(pair[0])) for pair in parts if pair is not None)
+        counts = "/".join(str(size) for size in self.sizes if size)
         kind = f"{self.n_classes} classes" if self.n_classes else "regression"
         return f"Data({self.name}: {counts} samples of {self.input_shape}, {kind})"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable
 from numbers import Real
@@ -76,13 +77,19 @@ GENERATORS: dict[str, Callable[..., Source]] = {
 def draw(name: str, seed: int, options: dict[str, Any]) -> Source:
     """Return the toy called `name`, of the options its function takes."""
     generator = GENERATORS[name]
-    known = [option for option in inspect.signature(generator).parameters if option != "seed"]
+    known = _options(name)
     unknown = [option for option in options if option not in known]
     if unknown:
         raise InputError(
             *(f"data.{o}: unknown option of {name}{suggest(o, known)}" for o in unknown)
         )
     return generator(**options, seed=seed)
+
+
+@functools.cache
+def _options(name: str) -> list[str]:
+    """The options of a toy; to ask takes as long as to draw it."""
+    return [key for key in inspect.signature(GENERATORS[name]).parameters if key != "seed"]
 
 
 def _check_count(key: str, value: Any, least: int) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import threading
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,11 +15,13 @@ from numpy.typing import NDArray
 
 from simdl.data.arrays import Data, inputs, targets
 from simdl.data.columns import Form
-from simdl.data.scaling import check_scale, fit
+from simdl.data.parted import LARGE, PartedData, blocks
+from simdl.data.scaling import Scaler, check_scale, fit
 from simdl.data.splitting import Integers, check_fractions, check_seed, split_indices
 from simdl.errors import InputError
 
 SPLIT = (0.6, 0.2, 0.2)
+_PARTING = threading.Lock()
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,17 +119,9 @@ class Source:
         ------
         InputError
         """
-        problems = check_fractions(split) + check_scale(scale) + check_seed(seed)
-        problems += check_scale(target_scale, "target_scale")
-        if problems:
-            raise InputError(*problems)
-        if target_scale != "none" and self.t.ndim == 1:
-            raise InputError(f"data.target_scale: {target_scale!r}: classes have no scale")
-        train, validation, test = self.indices(split, seed)
-        scaler = fit(scale, self.x[train], fill=self.missing)
-        answers = None
-        if target_scale != "none":
-            answers = fit(target_scale, self.t[train], clip=np.inf)
+        (train, validation, test), scaler, answers = self._prepared(
+            split, scale, seed, target_scale
+        )
 
         def part(rows: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[Any]] | None:
             t = self.t[rows] if answers is None else answers.apply(self.t[rows])
@@ -145,6 +141,48 @@ class Source:
             form=self.form,
         )
 
+    def parted(
+        self,
+        split: Sequence[float] = SPLIT,
+        scale: str = "standard",
+        seed: int = 0,
+        target_scale: str = "none",
+    ) -> Data:
+        """Return what `split` does; parts of a large source share its arrays.
+
+        While one is in use, whoever asks for the same gets the same.
+        """
+        if self.x.nbytes < LARGE:
+            return self.split(split, scale, seed, target_scale)
+        key = (*split, scale, seed, target_scale)
+        with _PARTING:
+            found = self._parted.get(key)
+            if found is None:
+                prepared = self._prepared(split, scale, seed, target_scale)
+                found = self._parted[key] = PartedData(self, *prepared)
+        return found
+
+    @cached_property
+    def _parted(self) -> weakref.WeakValueDictionary[Any, PartedData]:
+        return weakref.WeakValueDictionary()
+
+    def _prepared(
+        self, split: Sequence[float], scale: str, seed: int, target_scale: str
+    ) -> tuple[tuple[Integers, Integers, Integers], Scaler, Scaler | None]:
+        """Return sample numbers of the parts, and the scalers that fit the training part."""
+        problems = check_fractions(split) + check_scale(scale) + check_seed(seed)
+        problems += check_scale(target_scale, "target_scale")
+        if problems:
+            raise InputError(*problems)
+        if target_scale != "none" and self.t.ndim == 1:
+            raise InputError(f"data.target_scale: {target_scale!r}: classes have no scale")
+        rows = self.indices(split, seed)
+        scaler = fit_rows(scale, self.x, rows[0], fill=self.missing)
+        answers = None
+        if target_scale != "none":
+            answers = fit(target_scale, self.t[rows[0]], clip=np.inf)
+        return rows, scaler, answers
+
     @cached_property
     def digest(self) -> str:
         """Hex sha256 over type, shape and bytes of `x` and `t`."""
@@ -153,3 +191,22 @@ class Source:
             total.update(f"{array.dtype.str} {array.shape} ".encode())
             total.update(array.data)
         return total.hexdigest()
+
+
+def fit_rows(kind: str, x: NDArray[Any], rows: Integers, *, fill: bool = False) -> Scaler:
+    """Return the scaler of samples `x[rows]`, a few features at a time: `x` may be large.
+
+    Features are fitted each for itself: the bits are those of `fit`.
+    """
+    if x.nbytes < LARGE:
+        return fit(kind, x[rows], fill=fill)
+    flat = x.reshape(len(x), -1)
+    # four times a block of samples: less would leave most of each cache line unread
+    features = blocks(flat.shape[1], 2 * len(rows))
+    made = [fit(kind, flat[rows, some], fill=fill) for some in features]
+
+    def joined(key: str) -> NDArray[Any]:
+        return np.concatenate([getattr(one, key) for one in made]).reshape(x.shape[1:])
+
+    means = joined("fill") if fill else None
+    return Scaler(kind, joined("shift"), joined("scale"), made[0].clip, means)

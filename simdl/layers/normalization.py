@@ -9,12 +9,12 @@ from pydantic import Field
 
 from simdl.errors import InputError
 from simdl.layers.base import Layer
-from simdl.spec import Count, NonNegative, spec
+from simdl.spec import Count, NonNegative, Real, spec
 
 if TYPE_CHECKING:
     from simdl.engine.program import Program, Value
 
-Weighting = Annotated[float, Field(ge=0, le=1)]
+Weighting = Annotated[Real, Field(ge=0, le=1)]
 
 
 class Normalization(Layer):

@@ -18,13 +18,21 @@ import simdl
 from simdl import _sources, data
 from simdl.configuration import KEYS, Configuration
 from simdl.errors import InputError, Problems, StorageError, suggest
+from simdl.spec import resolved
 from simdl.sweep.grid import own_sources
 from simdl.sweep.measures import ASKED_LATER, TRAINING, canonical
 
 if TYPE_CHECKING:
     from simdl.sweep.run import Sweep
 
-_OWN = ("name", "seeds", "axes", "record")  # keys of a sweep's file beside a configuration's
+_OWN = (
+    "name",
+    "seeds",
+    "axes",
+    "record",
+    "memory",
+)  # keys of a sweep's file beside a configuration's
+MEASUREMENT = "measurement"
 _LISTED = 6  # changed modules in a message
 
 
@@ -49,15 +57,18 @@ def from_table(table: Mapping[str, Any], name: str) -> tuple[dict[str, Any], lis
     name : what it is called unless it says so itself
     """
     problems = Problems()
-    known = [*KEYS, *_OWN]
+    measured = MEASUREMENT in table
+    known = [MEASUREMENT, *_OWN] if measured else [*KEYS, *_OWN]
     base = {key: value for key, value in table.items() if key not in _OWN}
     for key in [key for key in base if key not in known]:
         if key == "seed":
             problems.append("seed: belongs to simdl train: a sweep has seeds = 16, or a list")
+        elif measured and key in KEYS:
+            problems.append(f"{key}: belongs to a training: leave it or [{MEASUREMENT}] out")
         else:
             problems.append(f"{key}: unknown key{suggest(key, known)}")
         del base[key]
-    given = {key: table[key] for key in ("seeds", "record") if key in table}
+    given = {key: table[key] for key in ("seeds", "record", "memory") if key in table}
     axes = table.get("axes", {})
     if not isinstance(axes, Mapping):
         problems.append(f"axes: {axes!r}: must be a table of keys and lists of values")
@@ -67,7 +78,31 @@ def from_table(table: Mapping[str, Any], name: str) -> tuple[dict[str, Any], lis
     if not isinstance(called, str) or not called.strip():
         problems.append(f"name: {called!r}: must be a text")
         called = name
+    if measured:
+        settings = problems.tried(_measurement, base.get(MEASUREMENT))
+        if settings is None:  # what it is called with says nothing then
+            problems.report()
+        given["measure"], base = settings
+        given["axes"] = {_inner(name): values for name, values in given["axes"].items()}
     return given | {"base": base, "name": called}, problems
+
+
+def _measurement(section: Any) -> tuple[Any, dict[str, Any]]:
+    """Return the function that [measurement] names, and its settings: all other keys."""
+    if not isinstance(section, Mapping):
+        raise InputError(f"{MEASUREMENT}: {section!r}: must be a table with a function")
+    settings = {key: value for key, value in section.items() if key != "function"}
+    named = section.get("function")
+    if not isinstance(named, str):
+        said = "missing" if named is None else repr(named)
+        raise InputError(f"{MEASUREMENT}.function: {said}: must be 'module:function'")
+    return resolved(named, f"{MEASUREMENT}.function"), settings
+
+
+def _inner(name: str) -> str:
+    """Return an axis' name without the section, which may stand before each of its keys."""
+    keys = (key.strip().removeprefix(f"{MEASUREMENT}.") for key in name.split(","))
+    return ",".join(keys)
 
 
 def _flat(axes: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:

@@ -14,8 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from simdl.data import GENERATED
+from simdl.data.parted import PartedData
 from simdl.errors import InputError
 from simdl.instruments import Instruments
+from simdl.sweep import pilots
 from simdl.sweep.measures import canonical
 from simdl.sweep.outcomes import METRICS
 
@@ -60,11 +63,14 @@ def size_of(training: Any, data: Any) -> Size:
 
     net = training.net
     item = net.dtype.itemsize if isinstance(net.dtype, np.dtype) else np.dtype(net.dtype).itemsize
-    batch, an_epoch, steps = training.length(len(data.train[0]))
+    batch, an_epoch, steps = training.length(data.sizes[0])
     program = net.program
     cells = sum(program.layout(rows).size for rows in (batch, EVALUATION_ROWS))
-    samples = [x.size + t.size for x, t in filter(None, (data.train, data.validation, data.test))]
-    history = Instruments(training, len(data.train[0])).bytes_a_trial
+    # as read in float64 and as trained; a large file's are read once for all
+    shared = isinstance(data, PartedData) and data.name not in GENERATED
+    inputs = math.prod(data.input_shape) * (item if shared else 8 + item)
+    targets = math.prod(net.output_shape) * (8 + item)
+    history = Instruments(training, data.sizes[0]).bytes_a_trial
     for probe in training.probes:
         if probe.when == "parts":
             every = {"epoch": an_epoch, "end": steps}.get(probe.every, probe.every)
@@ -72,8 +78,8 @@ def size_of(training: Any, data: Any) -> Size:
     parameters = net.n_parameters * item
     return Size(
         fixed=2.0 * cells * item + parameters,
-        # as read in float64 and as trained; parameters twice with a stop rule's best ones
-        seed=sum(samples) * (8.0 + item)
+        # parameters twice with a stop rule's best ones
+        seed=float(sum(data.sizes) * (inputs + targets))
         + parameters * (2 + training.optimizer.rule()[2])
         + history,
         history=history,
@@ -92,13 +98,15 @@ def machine_memory(limits: Sequence[str] = _LIMITS) -> float:
 
 
 def sizes(sweep: Sweep, cells: Iterable[int]) -> dict[int, Size]:
-    """Return what a chunk of each cell takes; a measurement's is not known and counts nothing.
+    """Return what a chunk of each cell takes; a measurement's is what is declared, or nothing.
 
     A network's program compiles what it has not yet; it is made here, and not kept.
     """
     found: dict[int, Size] = {}
     parts: dict[str, Any] = {}
-    for cell in cells if sweep.measure is None else ():
+    if sweep.measure is not None:
+        return {cell: Size(fixed=sweep.memory or 0.0) for cell in cells}
+    for cell in cells:
         configuration = sweep.configurations[cell]
         where = canonical(configuration.tables()["data"])
         if where not in parts:
@@ -107,13 +115,23 @@ def sizes(sweep: Sweep, cells: Iterable[int]) -> dict[int, Size]:
     return found
 
 
-def memory(sweep: Sweep, found: Mapping[int, Size], jobs: int) -> float:
-    """Return the bytes that a run takes at most; what it keeps counts twice, to be joined."""
+def memory(sweep: Sweep, found: Mapping[int, Size], jobs: int, stored: bool = False) -> float:
+    """Return the bytes that a run takes at most; what it keeps counts twice, to be joined.
+
+    With a store, histories stay there.
+    """
     seeds = len(sweep.seeds)
-    histories = any(name != METRICS for name in sweep.record)
+    histories = not stored and any(name != METRICS for name in sweep.record)
     running = [s.fixed + s.seed * min(s.most, seeds) for s in found.values()]
     kept = sum(s.history * histories for s in found.values()) * seeds + _KEPT * len(sweep.trials)
-    return _PROCESS + jobs * max(running, default=0.0) + 2 * kept
+    return _PROCESS + _files(sweep, found) + jobs * max(running, default=0.0) + 2 * kept
+
+
+def _files(sweep: Sweep, cells: Iterable[int]) -> float:
+    """Return the bytes of the data that is read from files, each once."""
+    made = [sweep.configurations[cell] for cell in cells] if sweep.measure is None else []
+    read = [one.source(0) for one in made if one.data_section.where not in GENERATED]
+    return float(sum({id(s): s.x.nbytes + s.t.nbytes for s in read}.values()))
 
 
 def refuse_too_large(needed: float, available: float, jobs: int) -> None:
@@ -144,6 +162,7 @@ class Forecast:
     seconds : of wall time for the missing ones, without compiling; None where nothing was timed
     timed : cells that the pilot timed
     memory, available : bytes
+    tried : whether `memory` holds what trials of a measurement took in a pilot
     """
 
     trials: int
@@ -152,27 +171,36 @@ class Forecast:
     timed: int
     memory: float
     available: float
+    tried: bool = False
 
 
-def forecast(sweep: Sweep, missing: Mapping[int, int], jobs: int) -> Forecast:
+def forecast(sweep: Sweep, missing: Mapping[int, int], jobs: int, stored: bool = False) -> Forecast:
     """Time a few cells for a moment each, and reckon from that.
 
     Parameters
     ----------
     missing : trials to run, by cell
+    stored : whether results go to a store
     """
-    seconds, timed = None, 0
-    needed = memory(sweep, sizes(sweep, missing), jobs)
-    if needed <= machine_memory() and missing and sweep.measure is None:
+    seconds, each, tried = None, {}, False
+    needed = memory(sweep, sizes(sweep, missing), jobs, stored)
+    if needed <= machine_memory() and missing:
         cells = sorted(missing)
-        at = np.unique(np.linspace(0, len(cells) - 1, _PILOTS).round().astype(int))
-        each = {cells[i]: _trial_seconds(sweep, cells[i]) for i in at}
+        at = np.unique(np.linspace(0, len(cells) - 1, _PILOTS).round().astype(int)).tolist()
+        if sweep.measure is None:
+            each = {cells[i]: _trial_seconds(sweep, cells[i]) for i in at}
+        else:  # the last one first: where an axis is a size, it mostly grows
+            found = pilots.measure(sweep, [cells[i] for i in reversed(at)])
+            each, tried = found.seconds, sweep.memory is None
+            kept = 0 if stored else 2 * found.kept * len(sweep.trials)
+            needed += jobs * found.memory * tried + kept
+    if each:
         other = sum(each.values()) / len(each)
         work = sum(each.get(cell, other) * count for cell, count in missing.items())
         longest = max(each.values())  # a trial is not shared by jobs
-        seconds, timed = max(work / jobs, longest), len(each)
+        seconds = max(work / jobs, longest)
     total = sum(missing.values())
-    return Forecast(len(sweep.trials), total, seconds, timed, needed, machine_memory())
+    return Forecast(len(sweep.trials), total, seconds, len(each), needed, machine_memory(), tried)
 
 
 def _trial_seconds(sweep: Sweep, cell: int) -> float:
@@ -180,18 +208,23 @@ def _trial_seconds(sweep: Sweep, cell: int) -> float:
     configuration, seed = sweep.configurations[cell], sweep.seeds[0]
     with _cancelled_after(0.0) as control:
         configuration.train([seed], control)  # compiles
-    start = time.perf_counter()
     data = configuration.data(seed)
-    training = configuration.build(data)
+    steps = configuration.build(data).length(data.sizes[0])[2]
+    del data  # or what is prepared for the next ones would be found
+    start = time.perf_counter()
+    configuration.prepared(seed)
+    drawn = time.perf_counter() - start  # later cells may find it
+    start = time.perf_counter()
+    with _cancelled_after(0.0) as control:
+        configuration.train([seed], control)
     prepared = time.perf_counter() - start
-    steps = training.length(len(data.train[0]))[2]
     start = time.perf_counter()
     with _cancelled_after(_PATIENCE) as control:
         (result,) = configuration.train([seed], control)
     took = time.perf_counter() - start
     if result.status != "cancelled":
-        return took
-    return prepared + max(took - prepared, 0.0) * steps / max(result.steps, 1)
+        return drawn + took
+    return drawn + prepared + max(took - prepared, 0.0) * steps / max(result.steps, 1)
 
 
 @contextlib.contextmanager

@@ -283,13 +283,14 @@ def training_trials(
 
 
 def measurement_trials(
-    cells: Sequence[Cell], seeds: Sequence[int], measure: Callable[..., Any]
+    cells: Sequence[Cell], seeds: Sequence[int], measure: Callable[..., Any], record: Sequence[str]
 ) -> list[Trial]:
     """Return the trials of all cells; the function's module and what it imports are in them."""
     name = f"{measure.__module__}:{measure.__qualname__}"
     source = _sources.digest(measure.__module__)
     trials = []
+    kept = {} if METRICS in record else {"record": sorted(record)}  # by default all
     for number, cell in enumerate(cells):
-        common = _common("measurement", cell.table, measure=[name, source])
+        common = _common("measurement", cell.table, measure=[name, source], **kept)
         trials += [Trial(number, seed, _identity(common, seed, "")) for seed in seeds]
     return trials

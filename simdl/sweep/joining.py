@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from simdl.errors import InputError
 from simdl.sweep.grid import Axis, Cell
-from simdl.sweep.outcomes import Array, Outcome
+from simdl.sweep.outcomes import Array, Outcome, Stored
 
 if TYPE_CHECKING:
     import xarray
@@ -43,7 +44,7 @@ def join(
     labels = _all_labels(ordered.values())
     place = {key: (*cells[key[0]].index, key[1]) for key in ordered}
 
-    def spread(role: str, name: str) -> tuple[Array, np.ndarray]:
+    def spread(role: str, name: str) -> tuple[Array, Any]:
         """One variable over all trials: the first of its arrays, and the joined values."""
         found = {k: getattr(o, role)[name] for k, o in ordered.items() if name in getattr(o, role)}
         first = next(iter(found.values()))
@@ -60,6 +61,8 @@ def join(
         )
         if not whole and dtype.kind in "biu":
             dtype = np.dtype(np.float64)
+        if isinstance(first.values, Stored):
+            return first, _from_store(found, place, ordered, labels, (*shape, *sizes), dtype)
         joined = np.full((*shape, *sizes), _missing(dtype), dtype)
         for key, array in found.items():
             at = [labels.positions(dim, ordered[key], size)
@@ -85,6 +88,33 @@ def join(
         else:
             coordinates[name] = (first.dims, common)
     return xarray.Dataset(variables, coordinates)
+
+
+def _from_store(
+    found: Mapping[Key, Array],
+    place: Mapping[Key, tuple[int, ...]],
+    ordered: Mapping[Key, Outcome],
+    labels: _Labels,
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+) -> Any:
+    """Return one variable over all trials as an array that is read from the store later."""
+    from simdl.sweep import lazy
+
+    whose = {place[key]: (array, ordered[key]) for key, array in found.items()}
+    within = partial(_within, labels, whose)
+    stored = {place[key]: array.values for key, array in found.items()}
+    source = lazy.Source(next(iter(stored.values())).path, stored, within)
+    outer = len(next(iter(stored)))
+    return lazy.lazily(lazy.LazyArray(source, shape, outer, dtype, _missing(dtype)))
+
+
+def _within(
+    labels: _Labels, whose: Mapping[tuple[int, ...], tuple[Array, Outcome]], at: tuple[int, ...]
+) -> list[Sequence[int]]:
+    array, outcome = whose[at]
+    sizes = zip(array.dims, array.values.shape, strict=True)
+    return [labels.positions(dim, outcome, size) for dim, size in sizes]
 
 
 def _outer(axes: Sequence[Axis], seeds: Sequence[int]) -> dict[str, Any]:

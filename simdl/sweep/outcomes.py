@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from simdl.configuration import Configuration
-from simdl.errors import InputError
+from simdl.errors import InputError, suggest
 from simdl.result import Result
 from simdl.sweep.measures import settings_copy
 
@@ -23,10 +25,29 @@ _KINDS = "biufcU"  # what is stored: truth values, numbers, text
 
 
 @dataclass(frozen=True)
+class Stored:
+    """Stands for values that lie in a store, which are read when they are looked at."""
+
+    path: Path
+    identity: str
+    name: str
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        return math.prod(self.shape) * self.dtype.itemsize
+
+
+@dataclass(frozen=True)
 class Array:
     """Values with a name for every dimension, and what xarray calls attributes."""
 
-    values: np.ndarray
+    values: Any  # ndarray, or Stored
     dims: tuple[str, ...] = ()
     attrs: Mapping[str, Any] = field(default_factory=dict)
 
@@ -80,7 +101,11 @@ def train_cell(
 
 
 def measure_cell(
-    function: Callable[..., Any], settings: Any, seeds: Sequence[int], control: np.ndarray
+    function: Callable[..., Any],
+    settings: Any,
+    seeds: Sequence[int],
+    control: np.ndarray,
+    record: Sequence[str] = (METRICS,),
 ) -> list[Outcome]:
     """Measure one cell for several seeds; each call gets settings of its own."""
     outcomes = []
@@ -90,7 +115,7 @@ def measure_cell(
             continue
         start = time.perf_counter()
         try:
-            parts = _named(function(settings_copy(settings), seed))
+            parts = _named(function(settings_copy(settings), seed), record)
         except (Exception, SystemExit) as error:
             outcomes.append(Outcome(seed, FAILED, _said(error), time.perf_counter() - start))
         else:
@@ -125,17 +150,24 @@ def _kept(result: Result, record: Sequence[str]) -> tuple[dict[str, Array], dict
     return variables, coordinates
 
 
-def _named(measured: Any) -> tuple[dict[str, Array], dict[str, Array]]:
-    """Return what a measurement returned as arrays, and the labels of their dimensions."""
+def _named(measured: Any, record: Sequence[str]) -> tuple[dict[str, Array], dict[str, Array]]:
+    """Return what of a measurement is kept as arrays, and the labels of their dimensions."""
     if not isinstance(measured, Mapping) or not measured:
         raise InputError(
             f"{type(measured).__name__}: must be a mapping of names to numbers, arrays"
+        )
+    unknown = [name for name in record if name not in (METRICS, *measured)]
+    if unknown:
+        raise InputError(
+            f"record: {unknown[0]!r}: is not measured{suggest(unknown[0], map(str, measured))}"
         )
     coordinates: dict[str, Array] = {}
     variables = {}
     for name, value in measured.items():
         if not isinstance(name, str):
             raise InputError(f"{name!r}: the name of a measured quantity must be text")
+        if name not in record and METRICS not in record:
+            continue
         labelled = hasattr(value, "dims") and hasattr(value, "coords")
         variables[name] = _labelled(name, value, coordinates) if labelled else _array(name, value)
     return variables, coordinates

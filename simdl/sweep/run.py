@@ -36,13 +36,14 @@ class Sweep:
     axes : key -> values. A training's keys are dotted ("network.depth"), a measurement's plain.
         Keys that vary together are one: "network.width,network.depth": [[8, 2], [64, 10]]
     seeds : how many, from 0; or a list
-    record : what is kept of a training, beside "diverged" and "steps" (with a stop rule
-        "stopped_early" and "best_step", too): names of the history's
-        variables (arrays with their dimensions) or, for what is measured at the end only, of
-        metrics; "metrics" stands for all final metrics, which is the default
+    record : names of what is kept. Of a training, beside "diverged" and "steps" (with a stop rule
+        "stopped_early" and "best_step", too): the history's variables (arrays with their
+        dimensions) or, for what is measured at the end only, metrics; "metrics" stands for all
+        final metrics, which is the default. Of a measurement by default all that it returns
     measure : a function ``(settings, seed) -> {name: number, array or DataArray}`` at the top level
         of a module, called instead of a training
     name : what messages and the store call it
+    memory : bytes that one call of `measure` takes, for forecasts; without it a dry run tries one
 
     Raises
     ------
@@ -58,6 +59,7 @@ class Sweep:
         record: Sequence[str] | None = None,
         measure: Callable[[dict[str, Any], int], Mapping[str, Any]] | None = None,
         name: str = "sweep",
+        memory: float | None = None,
     ) -> None:
         problems = Problems()
         self.name, self.measure = name, measure
@@ -68,7 +70,8 @@ class Sweep:
         self.axes, wrong = grid.read_axes(axes or {})
         problems += wrong
         self.seeds = problems.tried(grid.read_seeds, seeds)
-        self.record = problems.tried(_record, record, measure)
+        self.record = problems.tried(_record, record)
+        self.memory = problems.tried(_memory, memory, measure)
         self.base: dict[str, Any] = problems.tried(plain, base, "" if measure is None else "base")
         if measure is not None:
             problems.tried(check_measure, measure)
@@ -107,7 +110,7 @@ class Sweep:
     def trials(self) -> list[grid.Trial]:
         """All trials with their identities, cell by cell."""
         if self.measure is not None:
-            return grid.measurement_trials(self.cells, self.seeds, self.measure)
+            return grid.measurement_trials(self.cells, self.seeds, self.measure, self.record)
         return grid.training_trials(self.configurations, self.seeds, self.record)
 
     @cached_property
@@ -140,11 +143,11 @@ class Sweep:
 
     def forecast(
         self, store: str | os.PathLike[str] | None = None, jobs: int = -1,
-        shard: tuple[int, int] | None = None,
+        shard: tuple[int, int] | None = None, *, fresh: bool = False,
     ) -> estimates.Forecast:  # fmt: skip
         """Return what `run` would take: trials, seconds by a short pilot, memory; keep nothing."""
         wanted = set(self._distinct(shard))
-        if store is not None and Path(store).exists():
+        if store is not None and Path(store).exists() and not fresh:
             with Store(store) as opened:
                 wanted -= opened.done(wanted)
         missing: dict[int, int] = {}
@@ -152,7 +155,7 @@ class Sweep:
             if trial.identity in wanted:
                 wanted.remove(trial.identity)
                 missing[trial.cell] = missing.get(trial.cell, 0) + 1
-        return estimates.forecast(self, missing, executors.workers(jobs))
+        return estimates.forecast(self, missing, executors.workers(jobs), store is not None)
 
     @cached_property
     def _key(self) -> str:
@@ -199,7 +202,8 @@ class Sweep:
         -------
         xarray.Dataset
             A dimension an axis, then seed, then the variables' own; attributes: name, trials,
-            trained (how many ran now) and seconds (sum over trials; provenance).
+            trained (how many ran now) and seconds (sum over trials; provenance). With a store,
+            arrays are read from there when they are looked at; ``runs.load()`` reads them all.
 
         Raises
         ------
@@ -214,12 +218,13 @@ class Sweep:
         executors.check_executor(executor)
         wanted = set(self._distinct(shard))
         with Store(store) if store is not None else contextlib.nullcontext() as opened:
-            found = opened.results(self._distinct()) if opened else {}
+            found = opened.results(self._distinct(), lazy=True) if opened else {}
             if fresh:
                 found = {key: outcome for key, outcome in found.items() if key not in wanted}
             session = Session(self, opened, found, wanted, progress, keep_going)
+            del found
             session.report()
-            schedule = self._schedule(session.waiting, jobs)
+            schedule = self._schedule(session.waiting, jobs, opened is not None)
             if opened and fresh:
                 ledger.forget(opened, wanted)
             if opened and (session.waiting or not ledger.is_registered(opened, self._key)):
@@ -229,12 +234,17 @@ class Sweep:
                 executors.threads(
                     schedule, self.run_chunk, session.finished, jobs, control, session.stopping
                 )
-        return self._dataset(session.outcomes, session.trained)
+            outcomes = session.outcomes
+            if opened:
+                outcomes = outcomes | opened.results(self._distinct(), lazy=True)
+        return self._dataset(outcomes, session.trained)
 
-    def _schedule(self, waiting: Mapping[int, Sequence[int]], jobs: int) -> executors.Schedule:
+    def _schedule(
+        self, waiting: Mapping[int, Sequence[int]], jobs: int, stored: bool
+    ) -> executors.Schedule:
         """Plan the chunks, unless they would not fit into memory."""
         sizes = estimates.sizes(self, waiting)
-        needed = estimates.memory(self, sizes, jobs)
+        needed = estimates.memory(self, sizes, jobs, stored)
         estimates.refuse_too_large(needed, estimates.machine_memory(), jobs)
         most = {cell: size.most for cell, size in sizes.items()}
         return executors.Schedule(waiting, jobs, most)
@@ -246,7 +256,7 @@ class Sweep:
             results = train_cell(configuration, self.record, chunk.seeds, control)
         else:
             table = self.cells[chunk.cell].table
-            results = measure_cell(self.measure, table, chunk.seeds, control)
+            results = measure_cell(self.measure, table, chunk.seeds, control, self.record)
         taken = {"seed"} | {key for axis in self.axes for key in (axis.name, *axis.keys)}
         return [_checked(result, taken) for result in results]
 
@@ -275,14 +285,23 @@ class Sweep:
         return runs
 
 
-def _record(record: Any, measure: Any) -> tuple[str, ...]:
+def _record(record: Any) -> tuple[str, ...]:
     if record is None:
         return (METRICS,)
-    if measure is not None:
-        raise InputError("record: a measurement keeps what its function returns: leave record out")
-    if isinstance(record, str) or not isinstance(record, Sequence):
+    listed = isinstance(record, Sequence) and not isinstance(record, str)
+    if not listed or not all(isinstance(name, str) for name in record):
         raise InputError(f"record: {record!r}: must be a list of names")
     return tuple(record)
+
+
+def _memory(memory: Any, measure: Any) -> float | None:
+    if memory is None:
+        return None
+    if measure is None:
+        raise InputError(f"memory: {memory!r}: a training's is reckoned: leave memory out")
+    if isinstance(memory, bool) or not isinstance(memory, int | float) or not 0 <= memory < np.inf:
+        raise InputError(f"memory: {memory!r}: must be bytes, a number of at least 0")
+    return float(memory)
 
 
 def _checked(outcome: Outcome, taken: set[str]) -> Outcome:

@@ -35,7 +35,9 @@ class Session:
     ) -> None:
         self._sweep, self._store, self._wanted = sweep, store, wanted
         self._progress, self._keep_going = progress, keep_going
-        self.outcomes = dict(found)
+        # what a store keeps is read again at the end: a long run does not grow
+        self.outcomes = {} if store else dict(found)
+        self._known = set(found)
         self.trained = self._failed = 0
         self._stopping = False
         self._standings = Standings()
@@ -63,9 +65,11 @@ class Session:
             cells = {cell: canonical(self._sweep.cells[cell].coordinates) for _, cell, _ in kept}
             self._store.add(self._sweep.name, [(key, cells[cell], r) for key, cell, r in kept])
         for key, cell, result in kept:
-            if key in self.outcomes:
+            if key in self._known:
                 continue  # an interrupt came between storing and here: it is handed on again
-            self.outcomes[key] = result
+            self._known.add(key)
+            if result.status == FAILED or not self._store:
+                self.outcomes[key] = result
             self.trained += 1
             self._done += 1
             self._failed += result.status == FAILED

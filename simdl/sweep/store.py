@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import functools
 import json
 import os
 import sqlite3
@@ -16,7 +17,7 @@ import numpy as np
 
 from simdl.errors import StorageError
 from simdl.sweep.file_systems import refuse_network
-from simdl.sweep.outcomes import FAILED, Array, Outcome
+from simdl.sweep.outcomes import FAILED, Array, Outcome, Stored
 
 APPLICATION = 0x73694464  # PRAGMA application_id: the file is ours
 SCHEMA = 2  # PRAGMA user_version
@@ -158,13 +159,16 @@ class Store:
 
     # --- reading and writing ----------------------------------------------------------------------
 
-    def results(self, identities: Iterable[str]) -> dict[str, Outcome]:
-        """Return what is stored of these trials; failed ones count as not done."""
+    def results(self, identities: Iterable[str], lazy: bool = False) -> dict[str, Outcome]:
+        """Return what is stored of these trials; failed ones count as not done.
+
+        With `lazy`, variables that have dimensions are `Stored`.
+        """
         wanted = list(identities)
         found: dict[str, Outcome] = {}
         with self._lock, self._told():
             for start in range(0, len(wanted), _AT_ONCE):
-                found |= self._results(wanted[start : start + _AT_ONCE])
+                found |= self._results(wanted[start : start + _AT_ONCE], lazy)
         return found
 
     def done(self, identities: Iterable[str]) -> set[str]:
@@ -179,12 +183,24 @@ class Store:
                 found.update(row[0] for row in connection.execute(query, [*part, FAILED]))
         return found
 
-    def _results(self, identities: Sequence[str]) -> dict[str, Outcome]:
+    def decoded(self, identity: str, name: str, dtype: str, shape: str, data: Any) -> Any:
+        """Return an array from its row; without its data, what stands for it."""
+        try:
+            if data is None:
+                found = tuple(json.loads(shape))
+                return Stored(self.path, identity, name, np.dtype(dtype), found)
+            return np.frombuffer(data, np.dtype(dtype)).reshape(json.loads(shape))
+        except (TypeError, ValueError):
+            raise self._damaged(f"array {name} of trial {identity[:12]}") from None
+
+    def _results(self, identities: Sequence[str], lazy: bool) -> dict[str, Outcome]:
+        later = "CASE WHEN role = 'variable' AND shape != '[]' THEN NULL ELSE data END"
+        data = later if lazy else "a.data"
         marks = ",".join("?" * len(identities))
         # one statement sees one state of the file, so that a trial never comes without its arrays
         rows = self._connection.execute(
             "SELECT t.identity, t.seed, t.status, t.seconds, a.role, a.name, a.dtype, a.shape,"
-            " a.dims, a.attrs, a.data FROM trials t LEFT JOIN arrays a USING (identity)"
+            f" a.dims, a.attrs, {data} FROM trials t LEFT JOIN arrays a USING (identity)"
             f" WHERE t.identity IN ({marks}) AND t.status != ? ORDER BY a.rowid",
             [*identities, FAILED],
         )
@@ -195,8 +211,8 @@ class Store:
                 outcome = found[identity] = Outcome(seed, status, "", seconds, {}, {})
             if role is None:
                 continue
+            values = self.decoded(identity, name, dtype, shape, data)
             try:
-                values = np.frombuffer(data, np.dtype(dtype)).reshape(json.loads(shape))
                 made = Array(values, tuple(json.loads(dims)), json.loads(attrs))
             except (TypeError, ValueError):
                 raise self._damaged(f"array {name} of trial {identity[:12]}") from None
@@ -234,9 +250,9 @@ class Store:
                 "INSERT INTO arrays VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 [
                     (
-                        identity, role, name, array.values.dtype.str,
-                        json.dumps(array.values.shape), json.dumps(array.dims),
-                        json.dumps(dict(array.attrs)), array.values.tobytes(),
+                        identity, role, name, array.values.dtype.str, _text(array.values.shape),
+                        _text(array.dims), json.dumps(dict(array.attrs)) if array.attrs else "{}",
+                        array.values.tobytes(),
                     )
                     for name, array in arrays.items()
                 ],
@@ -319,6 +335,11 @@ class Store:
 def now_utc(timespec: str = "seconds") -> str:
     """Return the time as ISO text."""
     return datetime.datetime.now(datetime.UTC).isoformat(timespec=timespec)
+
+
+@functools.lru_cache(maxsize=1024)
+def _text(values: tuple[Any, ...]) -> str:
+    return json.dumps(values)  # the same few of every trial
 
 
 def _version() -> tuple[int, ...]:
