@@ -14,8 +14,9 @@ import pydantic
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from simdl import data as datasets
+from simdl import keys
 from simdl.data import Data, Source
-from simdl.errors import InputError, Problems, suggest
+from simdl.errors import InputError, Problems
 from simdl.initializers import initializer
 from simdl.layers import KINDS, Dense, Dropout, Layer, Residual
 from simdl.layers.normalization import NORMS
@@ -111,7 +112,7 @@ _SECTIONS: dict[str, type[_Section]] = {
 }
 _PLAIN = ("name", "dtype", "optimizer", "schedule", "stop")
 KEYS = (*_SECTIONS, *_PLAIN)
-_ACTIVATIONS = {kind.lower(): kind for kind in KINDS} | {"leaky_relu": "LeakyReLU"}
+_ACTIVATIONS = {"leaky_relu": "LeakyReLU"}
 
 
 @dataclass(frozen=True)
@@ -142,7 +143,7 @@ class Configuration:
         problems = Problems()
         for key in table:
             if key not in KEYS:
-                problems.append(f"{key}: unknown key{suggest(key, KEYS)}")
+                problems.append(keys.unknown(key, _SECTIONS, KEYS))
         made = {key: _section(kind, table, key, problems) for key, kind in _SECTIONS.items()}
         dtype = table.get("dtype", "float32")
         if dtype not in ("float32", "float64"):
@@ -253,7 +254,9 @@ def with_values(table: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str
 def layers_from_tables(tables: Sequence[Any]) -> tuple[Layer, ...]:
     """Return layers from tables such as ``{type = "Dense", units = 10}``; all problems at once."""
     made: list[Layer] = []
-    problems: list[str] = []
+    problems = keys.untyped(tables, "network.layers")
+    if problems:
+        raise InputError(*problems)
     for i, table in enumerate(tables):
         try:
             given = dict(table) if isinstance(table, Mapping) else table

@@ -43,30 +43,41 @@ class Predictions:
         return np.array(self.classes, dtype=np.str_)[self.labels]
 
 
-def predict(net: Network, loss: Loss, params: Parameters, encoder: Encoder, x: Any) -> Predictions:
+def predict(
+    net: Network, loss: Loss, params: Parameters, encoder: Encoder, x: Any, why: str = ""
+) -> Predictions:
     """Return what a network says of raw samples (N, ...).
+
+    Parameters
+    ----------
+    why : what is known to be wrong with the parameters, for messages
 
     Raises
     ------
     InputError
-        If the samples do not fit the network, or its parameters are no finite numbers.
+        If the samples do not fit the network, or what it says of one is no finite number.
     """
     missing = encoder.scaler is not None and encoder.scaler.fill is not None
     raw = inputs("x", x, missing)
     if encoder.scaler is not None and raw.shape[1:] != encoder.scaler.shift.shape:
         wanted = encoder.scaler.shift.shape
         raise InputError(f"x: samples of shape {raw.shape[1:]}: must be {wanted}, as in training")
-    return from_inputs(net, loss, params, encoder, encoder.inputs(raw))
+    return from_inputs(net, loss, params, encoder, encoder.inputs(raw), why)
 
 
 def from_inputs(
-    net: Network, loss: Loss, params: Parameters, encoder: Encoder, x: np.ndarray
+    net: Network, loss: Loss, params: Parameters, encoder: Encoder, x: np.ndarray, why: str = ""
 ) -> Predictions:
     """The same for samples (N, ...) that are scaled already, as the parts of a `Data` are."""
-    if not np.isfinite(params.flat).all():
-        raise InputError("params: no finite numbers: the training diverged, nothing is predicted")
     flat = np.prod(x.shape[1:]) == np.prod(net.input_shape)
     y = forward(net, params, x.reshape(-1, *net.input_shape) if flat else x).astype(np.float64)
+    wrong = np.argwhere(~np.isfinite(y))
+    if len(wrong):
+        row, unit = wrong[0]
+        raise InputError(
+            f"outputs: {y[row, unit]} for sample {row}: predictions need finite numbers: "
+            + (why or "neither the network nor the sample may hold numbers this large")
+        )
     if encoder.classes is None:
         return Predictions(encoder.targets(y))
     if y.shape[1] > 1:
@@ -107,7 +118,8 @@ def regression_errors(t: np.ndarray, y: np.ndarray) -> dict[str, float]:
 
     R^2 = 1 - sum (t-y)^2 / sum (t-mean t)^2, over all targets; NaN where t does not vary.
     """
-    squared = float(np.mean((t - y) ** 2))
+    with np.errstate(over="ignore"):  # what is too large to be squared is inf
+        squared = float(np.mean((t - y) ** 2))
     spread = float(np.mean((t - t.mean(axis=0)) ** 2))
     return {
         "MSE": squared,

@@ -18,6 +18,7 @@ import simdl
 from simdl import _sources, data
 from simdl.configuration import KEYS, Configuration
 from simdl.errors import InputError, Problems, StorageError, suggest
+from simdl.spec import search_beside
 from simdl.sweep.grid import own_sources
 from simdl.sweep.measures import canonical
 
@@ -30,7 +31,8 @@ _LISTED = 6  # changed modules in a message
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """Return the tables of a TOML file."""
+    """Return the tables of a TOML file; modules that it names may lie beside it."""
+    search_beside(path)
     try:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
