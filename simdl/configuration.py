@@ -103,7 +103,7 @@ class ProbesSection(_Section):
     names: tuple[Any, ...] = ()  # or tables, such as {name = "activation_histogram", bins = 20}
 
 
-_SECTIONS: dict[str, type[_Section]] = {
+SECTIONS: dict[str, type[_Section]] = {
     "data": DataSection,
     "network": NetworkSection,
     "training": TrainingSection,
@@ -111,7 +111,7 @@ _SECTIONS: dict[str, type[_Section]] = {
     "probes": ProbesSection,
 }
 _PLAIN = ("name", "dtype", "optimizer", "schedule", "stop")
-KEYS = (*_SECTIONS, *_PLAIN)
+KEYS = (*SECTIONS, *_PLAIN)
 _ACTIVATIONS = {"leaky_relu": "LeakyReLU"}
 
 
@@ -143,8 +143,8 @@ class Configuration:
         problems = Problems()
         for key in table:
             if key not in KEYS:
-                problems.append(keys.unknown(key, _SECTIONS, KEYS))
-        made = {key: _section(kind, table, key, problems) for key, kind in _SECTIONS.items()}
+                problems.append(keys.unknown(key, SECTIONS, KEYS))
+        made = {key: _section(kind, table, key, problems) for key, kind in SECTIONS.items()}
         dtype = table.get("dtype", "float32")
         if dtype not in ("float32", "float64"):
             problems.append(f"dtype: {dtype!r}: must be 'float32' or 'float64'")

@@ -43,14 +43,8 @@ class Predictions:
         return np.array(self.classes, dtype=np.str_)[self.labels]
 
 
-def predict(
-    net: Network, loss: Loss, params: Parameters, encoder: Encoder, x: Any, why: str = ""
-) -> Predictions:
+def predict(net: Network, loss: Loss, params: Parameters, encoder: Encoder, x: Any) -> Predictions:
     """Return what a network says of raw samples (N, ...).
-
-    Parameters
-    ----------
-    why : what is known to be wrong with the parameters, for messages
 
     Raises
     ------
@@ -62,11 +56,11 @@ def predict(
     if encoder.scaler is not None and raw.shape[1:] != encoder.scaler.shift.shape:
         wanted = encoder.scaler.shift.shape
         raise InputError(f"x: samples of shape {raw.shape[1:]}: must be {wanted}, as in training")
-    return from_inputs(net, loss, params, encoder, encoder.inputs(raw), why)
+    return from_inputs(net, loss, params, encoder, encoder.inputs(raw))
 
 
 def from_inputs(
-    net: Network, loss: Loss, params: Parameters, encoder: Encoder, x: np.ndarray, why: str = ""
+    net: Network, loss: Loss, params: Parameters, encoder: Encoder, x: np.ndarray
 ) -> Predictions:
     """The same for samples (N, ...) that are scaled already, as the parts of a `Data` are."""
     flat = np.prod(x.shape[1:]) == np.prod(net.input_shape)
@@ -75,8 +69,8 @@ def from_inputs(
     if len(wrong):
         row, unit = wrong[0]
         raise InputError(
-            f"outputs: {y[row, unit]} for sample {row}: predictions need finite numbers: "
-            + (why or "neither the network nor the sample may hold numbers this large")
+            f"outputs: {y[row, unit]} for sample {row}: must be finite numbers: neither the "
+            "network nor the sample may hold numbers this large"
         )
     if encoder.classes is None:
         return Predictions(encoder.targets(y))

@@ -218,12 +218,13 @@ class Result:
         Raises
         ------
         InputError
-            If the samples do not fit the network, or what it says of one is no finite number.
+            If the samples do not fit the network, or it diverged in training.
         """
         from simdl.prediction import predict
 
-        net, loss = self.training.net, self.training.loss
-        return predict(net, loss, self.params, self.encoder, x, doubt(self))
+        if why := doubt(self):
+            raise InputError(f"predict: {why}")
+        return predict(self.training.net, self.training.loss, self.params, self.encoder, x)
 
     @cached_property
     def _health(self) -> Health | None:

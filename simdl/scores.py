@@ -60,6 +60,9 @@ def told(status: str, when: str, metrics: Mapping[str, float]) -> str:
 
 
 def doubt(result: Any) -> str:
-    """Say why a network may say what is no finite number; nothing unless its training diverged."""
+    """Say why a network is not asked: its training diverged, and no rule kept better parameters."""
+    kept = result.best is not None and result.training.stop.keep == "best"
+    if result.divergence is None or kept:
+        return ""
     lower = "train again with a lower learning rate, or with scaled inputs and targets"
-    return f"the training diverged: {result.reason}: {lower}" if result.divergence else ""
+    return f"the training diverged: {result.reason}: {lower}"

@@ -119,8 +119,8 @@ class Scored:
     part : its name
     rows : (n,) where its samples stand in the file, from 0
     t : labels (n,) or targets (n, k), in their own units
-    predictions : None where the network says what is no finite number
-    why : it does, then
+    predictions : None after a divergence
+    why : the divergence
     loss : its loss, and what that is
     """
 
@@ -142,10 +142,9 @@ def _scored(asked: Plan, data: Data, result: Result) -> Scored:
     samples = source.indices(split, asked.seed)[PARTS[::-1].index(part)]
     rows = samples if source.rows is None else source.rows[samples]
     x, how, why = getattr(data, part)[0], result.training, doubt(result)
-    try:
-        said = from_inputs(how.net, how.loss, result.params, result.encoder, x, why)
-    except InputError as error:
-        return Scored(part, rows, source.t[samples], None, why or str(error))
+    if why:
+        return Scored(part, rows, source.t[samples], None, why)
+    said = from_inputs(how.net, how.loss, result.params, result.encoder, x)
     return Scored(part, rows, source.t[samples], said, loss=_loss(asked, part, data, result))
 
 

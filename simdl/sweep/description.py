@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import simdl
 from simdl import _sources, data
-from simdl.configuration import KEYS, Configuration
-from simdl.errors import InputError, Problems, StorageError, suggest
+from simdl.configuration import KEYS, SECTIONS, Configuration
+from simdl.errors import InputError, Problems, StorageError
+from simdl.keys import unknown
 from simdl.spec import search_beside
 from simdl.sweep.grid import own_sources
 from simdl.sweep.measures import canonical
@@ -58,7 +59,7 @@ def from_table(table: Mapping[str, Any], name: str) -> tuple[dict[str, Any], lis
         if key == "seed":
             problems.append("seed: belongs to simdl train: a sweep has seeds = 16, or a list")
         else:
-            problems.append(f"{key}: unknown key{suggest(key, known)}")
+            problems.append(unknown(key, SECTIONS, known))
         del base[key]
     given = {key: table[key] for key in ("seeds", "record") if key in table}
     axes = table.get("axes", {})
