@@ -208,8 +208,8 @@ def _checked_start(net: Network, params: Parameters) -> Parameters:
         shapes, wanted = ({n: view.shape for n, view in m.items()} for m in (given, own))
         if shapes != wanted:
             raise InputError(f"{key}: {shapes}: must be {wanted}, as net.init returns")
-        check_finite(given, key)
         own.flat[:] = given.flat
+        check_finite(own, key)
     check_variances(copied.buffers)
     return copied
 
