@@ -59,7 +59,8 @@ def _announce() -> None:
     if not compiled:
         where = cache_folder()
         kept = f"kept in {where}" if where else "not kept: no folder is writable"
-        print(f"simdl: compiling what runs for the first time; {kept}", file=sys.stderr)
+        long = "up to a minute, once for each kind of layer, loss and optimizer"
+        print(f"simdl: compiling what runs for the first time ({long}); {kept}", file=sys.stderr)
 
 
 _FOREIGN = ("llvmlite", "numba", "numpy", "scipy")  # their versions tell

@@ -14,9 +14,10 @@ import pydantic
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from simdl import data as datasets
+from simdl import keys
 from simdl.data import Data, Source
 from simdl.data.parted import Kept
-from simdl.errors import InputError, Problems, suggest
+from simdl.errors import InputError, Problems
 from simdl.initializers import initializer
 from simdl.layers import KINDS, Dense, Dropout, Layer, Residual
 from simdl.layers.normalization import NORMS
@@ -103,7 +104,7 @@ class ProbesSection(_Section):
     names: tuple[Any, ...] = ()  # or tables, such as {name = "activation_histogram", bins = 20}
 
 
-_SECTIONS: dict[str, type[_Section]] = {
+SECTIONS: dict[str, type[_Section]] = {
     "data": DataSection,
     "network": NetworkSection,
     "training": TrainingSection,
@@ -111,8 +112,8 @@ _SECTIONS: dict[str, type[_Section]] = {
     "probes": ProbesSection,
 }
 _PLAIN = ("name", "dtype", "optimizer", "schedule", "stop")
-KEYS = (*_SECTIONS, *_PLAIN)
-_ACTIVATIONS = {kind.lower(): kind for kind in KINDS} | {"leaky_relu": "LeakyReLU"}
+KEYS = (*SECTIONS, *_PLAIN)
+_ACTIVATIONS = {"leaky_relu": "LeakyReLU"}
 
 
 @dataclass(frozen=True)
@@ -143,8 +144,8 @@ class Configuration:
         problems = Problems()
         for key in table:
             if key not in KEYS:
-                problems.append(f"{key}: unknown key{suggest(key, KEYS)}")
-        made = {key: _section(kind, table, key, problems) for key, kind in _SECTIONS.items()}
+                problems.append(keys.unknown(key, SECTIONS, KEYS))
+        made = {key: _section(kind, table, key, problems) for key, kind in SECTIONS.items()}
         dtype = table.get("dtype", "float32")
         if dtype not in ("float32", "float64"):
             problems.append(f"dtype: {dtype!r}: must be 'float32' or 'float64'")
@@ -259,7 +260,9 @@ def with_values(table: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str
 def layers_from_tables(tables: Sequence[Any]) -> tuple[Layer, ...]:
     """Return layers from tables such as ``{type = "Dense", units = 10}``; all problems at once."""
     made: list[Layer] = []
-    problems: list[str] = []
+    problems = keys.untyped(tables, "network.layers")
+    if problems:
+        raise InputError(*problems)
     for i, table in enumerate(tables):
         try:
             given = dict(table) if isinstance(table, Mapping) else table

@@ -48,7 +48,8 @@ class Problems(list[str]):
 def suggest(name: str, known: Iterable[str]) -> str:
     """Return `` (did you mean 'x'?)`` where something known is close to `name`, else the list."""
     known = sorted(known)
-    close = difflib.get_close_matches(str(name), known, n=1, cutoff=0.6)
+    spelt = {one.lower(): one for one in known}
+    close = difflib.get_close_matches(str(name).lower(), spelt, n=1, cutoff=0.6)
     if close:
-        return f" (did you mean {close[0]!r}?)"
+        return f" (did you mean {spelt[close[0]]!r}?)"
     return f" (known: {', '.join(known)})"

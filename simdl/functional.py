@@ -12,7 +12,7 @@ from simdl.engine.blas import single_thread
 from simdl.errors import InputError
 from simdl.losses import loss as make_loss
 from simdl.network import Network, check_seed
-from simdl.parameters import Parameters, as_parameters
+from simdl.parameters import Parameters, as_parameters, check_variances
 
 if TYPE_CHECKING:
     from simdl.engine.program import Value
@@ -112,6 +112,7 @@ def _buffers(net: Network, params: Parameters) -> np.ndarray:
         raise InputError(
             f"params.buffers: {flat.size} of {flat.dtype}: must be {count} of {net.dtype}"
         )
+    check_variances(params.buffers)
     return flat
 
 

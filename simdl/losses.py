@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, ClassVar
 
 import numpy as np
@@ -79,7 +78,15 @@ class SoftmaxCrossEntropy(Loss):
 
     label_smoothing: Share = 0.0
     labels: ClassVar[bool] = True
-    threshold: ClassVar[float] = math.inf  # one output is one class
+
+    def targets(self, t: np.ndarray, outputs: tuple[int, ...], dtype: str, key: str) -> np.ndarray:
+        if outputs == (1,):
+            raise InputError(
+                "network: 1 output: the softmax of one output is always 1, and the loss 0: use "
+                "loss='binary_cross_entropy', which tells two classes by one output, or give one "
+                "output a class"
+            )
+        return super().targets(t, outputs, dtype, key)
 
     def rule(self) -> tuple[Any, float]:
         from simdl.kernels.losses import softmax_cross_entropy

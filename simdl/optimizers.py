@@ -18,6 +18,10 @@ __all__ = [
 ]  # fmt: skip
 
 
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
 @spec
 class SGD(Optimizer):
     """w -= lr v, v = momentum v + (1 - dampening) g; without momentum v = g.

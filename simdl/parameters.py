@@ -96,6 +96,23 @@ def as_parameters(given: Any, key: str) -> Parameters:
     return given
 
 
+def check_variances(buffers: Parameters, key: str = "params.buffers") -> None:
+    """Raise InputError where a running variance is below 0, of which no root can be taken."""
+    for name, values in buffers.items():
+        if name.endswith("running_var") and (values < 0).any():
+            raise InputError(f"{key}: {name!r}: {values.min()}: must be 0 or more, a variance")
+
+
+def check_finite(given: Parameters, key: str) -> None:
+    """Raise InputError, naming the first array that holds no finite number."""
+    if np.isfinite(given.flat).all():
+        return
+    for name, values in given.items():
+        wrong = values[~np.isfinite(values)]
+        if wrong.size:
+            raise InputError(f"{key}: {name!r}: {wrong[0]}: must hold finite numbers to start from")
+
+
 def _dense(flat: Any, size: int) -> np.ndarray:
     """Return `flat`, or a copy where compiled code, which knows no strides, cannot work on it."""
     try:

@@ -49,7 +49,7 @@ def predict(net: Network, loss: Loss, params: Parameters, encoder: Encoder, x: A
     Raises
     ------
     InputError
-        If the samples do not fit the network, or its parameters are no finite numbers.
+        If the samples do not fit the network, or what it says of one is no finite number.
     """
     missing = encoder.scaler is not None and encoder.scaler.fill is not None
     raw = inputs("x", x, missing)
@@ -63,10 +63,15 @@ def from_inputs(
     net: Network, loss: Loss, params: Parameters, encoder: Encoder, x: np.ndarray
 ) -> Predictions:
     """The same for samples (N, ...) that are scaled already, as the parts of a `Data` are."""
-    if not np.isfinite(params.flat).all():
-        raise InputError("params: no finite numbers: the training diverged, nothing is predicted")
     flat = np.prod(x.shape[1:]) == np.prod(net.input_shape)
     y = forward(net, params, x.reshape(-1, *net.input_shape) if flat else x).astype(np.float64)
+    wrong = np.argwhere(~np.isfinite(y))
+    if len(wrong):
+        row, unit = wrong[0]
+        raise InputError(
+            f"outputs: {y[row, unit]} for sample {row}: must be finite numbers: neither the "
+            "network nor the sample may hold numbers this large"
+        )
     if encoder.classes is None:
         return Predictions(encoder.targets(y))
     if y.shape[1] > 1:
@@ -107,7 +112,8 @@ def regression_errors(t: np.ndarray, y: np.ndarray) -> dict[str, float]:
 
     R^2 = 1 - sum (t-y)^2 / sum (t-mean t)^2, over all targets; NaN where t does not vary.
     """
-    squared = float(np.mean((t - y) ** 2))
+    with np.errstate(over="ignore"):  # what is too large to be squared is inf
+        squared = float(np.mean((t - y) ** 2))
     spread = float(np.mean((t - t.mean(axis=0)) ** 2))
     return {
         "MSE": squared,

@@ -19,23 +19,19 @@ from simdl.errors import InputError, StorageError
 from simdl.instruments import labelled
 from simdl.parameters import Parameters
 from simdl.probes import PARTS
-from simdl.spec import from_tables, to_tables
+from simdl.scores import Spreads, doubt, has, in_own_units, spreads, told
+from simdl.spec import from_tables, search_beside, to_tables
 from simdl.stopping import best_of, moment, seen_by
 
 if TYPE_CHECKING:
     import xarray
     from matplotlib.figure import Figure
 
+    from simdl.data import Data
     from simdl.diagnosis.health import Health
     from simdl.prediction import Predictions
 
 _CAUSES = ("", "activations", "loss", "gradient", "parameters")
-
-
-def _told(part: str, kind: str, both: np.ndarray, values: np.ndarray) -> bool:
-    """Whether a part has the quantity: a loss wherever there are data, an accuracy with classes."""
-    measured = part == "train" or not np.isnan(both).all()
-    return measured and (kind == "loss" or not np.isnan(values).all())
 
 
 @dataclass(frozen=True)
@@ -54,6 +50,7 @@ class Result:
     steps : steps done
     divergence : None, or {"step", "layer", "cause"}
     encoder : what was done to the data before, which `predict` does to new samples
+    seconds : wall time, in a chunk of seeds the share of each
     best : None without a stop rule, or the best judgement: {"step", "epoch", and the metric that
         the rule watches, such as "validation_loss"}
     """
@@ -73,11 +70,18 @@ class Result:
     _judged: np.ndarray = field(default_factory=lambda: np.zeros((0, 3, 2)), repr=False)
     _returned: np.ndarray = field(default_factory=lambda: np.full((3, 2), np.nan), repr=False)
     _examine: Callable[[Result], Health] | Health | None = field(default=None, repr=False)
+    _parts: Spreads = field(default_factory=dict, repr=False)
+    seconds: float = 0.0
+
+    def __repr__(self) -> str:
+        when = moment(self.steps, self._an_epoch)
+        return told(self.status, f"{when}, {self.seconds:.3g} s", self.metrics)
 
     @classmethod
     def of(
         cls, training: Any, seed: int, params: Parameters, planned: int, samples: int,
-        records: Any, s: int, encoder: Encoder, examine: Callable[[Result], Health] | None = None,
+        records: Any, s: int, data: Data, examine: Callable[[Result], Health] | None = None,
+        seconds: float = 0.0,
     ) -> Result:  # fmt: skip
         """Read trial `s` of a chunk's records."""
         from simdl.engine import state
@@ -110,15 +114,17 @@ class Result:
         return cls(
             training, seed, params, status, reason, steps, divergence,
             records.evaluated[s, : report[state.EVALUATED]].copy(),
-            records.probed[s], an_epoch, encoder, best, judged, records.returned[s].copy(),
-            examine,
+            records.probed[s], an_epoch, data.encoder, best, judged, records.returned[s].copy(),
+            examine, spreads(data), seconds,
         )  # fmt: skip
 
     @property
     def metrics(self) -> dict[str, float]:
         """Loss and accuracy of each part, such as "test_accuracy", of the returned parameters.
 
-        And what is one number of the whole training set, such as "sharpness", at the end.
+        The loss is that of the targets as they were trained on, which may be scaled. A regression
+        by mse has "test_rmse", in the units of the target, and "test_r2" besides. And what is one
+        number of the whole training set, such as "sharpness", at the end.
         """
         if self.status == "cancelled":
             return {}
@@ -132,9 +138,12 @@ class Result:
         for index, kind in ((0, "loss"), (1, "accuracy")):
             if self._wants(kind):
                 for part, values in zip(PARTS, last, strict=True):
-                    if _told(part, kind, values, values[index]):
+                    if has(self._parts, part, kind):
                         found[f"{part}_{kind}"] = float(values[index])
-        return found
+        if not self._wants("loss"):
+            return found
+        losses = {part: found[f"{part}_loss"] for part in self._parts}
+        return found | in_own_units(self.training.loss, self.encoder, self._parts, losses)
 
     def _wants(self, kind: str) -> bool:
         return any(probe.name == kind for probe in self.training.probes)
@@ -163,10 +172,9 @@ class Result:
             index = 0 if probe.name == "loss" else 1
             axis, evaluated = self._at_steps(probe.every, self._evaluated)
             for part, name in enumerate(PARTS):
-                values = evaluated[:, part, index]
-                if _told(name, probe.name, evaluated[:, part], values):
+                if has(self._parts, name, probe.name):
                     arrays[f"{name}_{probe.name}"] = xarray.DataArray(
-                        values, axis, attrs=attributes | {"part": name}
+                        evaluated[:, part, index], axis, attrs=attributes | {"part": name}
                     )
         return xarray.Dataset(arrays, attrs={"seed": self.seed, "status": self.status})
 
@@ -210,10 +218,12 @@ class Result:
         Raises
         ------
         InputError
-            If the samples do not fit the network, or its parameters are no finite numbers.
+            If the samples do not fit the network, or it diverged in training.
         """
         from simdl.prediction import predict
 
+        if why := doubt(self):
+            raise InputError(f"predict: {why}")
         return predict(self.training.net, self.training.loss, self.params, self.encoder, x)
 
     @cached_property
@@ -270,6 +280,7 @@ class Result:
             "reason": self.reason, "steps": self.steps, "divergence": self.divergence,
             "steps_an_epoch": self._an_epoch, "form": self.encoder.table(), "best": self.best,
             "health": None if self._health is None else self._health.table(),
+            "parts": dict(self._parts), "seconds": self.seconds,
         }  # fmt: skip
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -306,6 +317,7 @@ def load(folder: str | Path) -> Result:
     folder = Path(folder)
     try:
         about = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+        search_beside(folder / "result.json")  # modules of the user's own may lie there
         training = from_tables(about["training"])
         params = training.net.wrap(np.zeros(training.net.n_parameters, training.net.dtype))
         with _archive(folder / "parameters.npz") as stored:
@@ -323,7 +335,8 @@ def load(folder: str | Path) -> Result:
         return Result(
             training, about["seed"], params, about["status"], about["reason"], about["steps"],
             about["divergence"], evaluated, probed, about["steps_an_epoch"],
-            encoder, about["best"], judged, returned, health,
+            encoder, about["best"], judged, returned, health, about["parts"],
+            about["seconds"],
         )  # fmt: skip
     except OSError as error:
         raise InputError(f"{folder}: no saved result: {error.strerror or error}") from None

@@ -5,7 +5,12 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import importlib
+import importlib.util
+import sys
 from collections.abc import Mapping
+from importlib.machinery import PathFinder
+from pathlib import Path
+from types import ModuleType
 from typing import Annotated, Any, TypeVar, cast, dataclass_transform
 
 import numpy as np
@@ -100,7 +105,7 @@ def from_table(kinds: Mapping[str, type[T]], table: Any, key: str, tag: str = "n
 
     Parameters
     ----------
-    kinds : name -> class
+    kinds : name -> class; capitals of a name do not matter
     table : a name, a mapping with `tag`, or an instance already
     key : where it stands, for messages
     """
@@ -117,6 +122,8 @@ def from_table(kinds: Mapping[str, type[T]], table: Any, key: str, tag: str = "n
         if misspelt:
             raise InputError(f"{key}.{misspelt[0]}: unknown key{suggest(misspelt[0], [tag])}")
         raise InputError(f"{key}.{tag}: missing: give one of {', '.join(sorted(kinds))}")
+    if isinstance(name, str) and name not in kinds:
+        name = {kind.lower(): kind for kind in kinds}.get(name.lower(), name)
     if not isinstance(name, str) or name not in kinds:
         raise InputError(f"{key}: {name!r}: unknown{suggest(str(name), kinds)}")
     try:
@@ -133,6 +140,42 @@ def from_table(kinds: Mapping[str, type[T]], table: Any, key: str, tag: str = "n
         ) from None
 
 
+_beside: list[
+    Path
+] = []  # folders of the files that were read; names in them may mean modules there
+
+
+def search_beside(file: Path) -> None:
+    """Let `resolved` find modules that lie beside a file, too."""
+    folder = file.resolve().parent
+    if folder not in _beside:
+        _beside.append(folder)
+
+
+def _folders() -> list[str]:
+    """Where modules are looked for besides sys.path, which an installed command has no . in."""
+    return list(dict.fromkeys(map(str, [*_beside, Path.cwd()])))
+
+
+def _module(name: str) -> ModuleType:
+    """Import a module, from `_folders` where sys.path has it not; it stands in `sys.modules`."""
+    root = name.partition(".")[0]
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        importlib.invalidate_caches()
+        found = PathFinder.find_spec(root, _folders())
+        if error.name != root or found is None or found.loader is None:
+            raise
+    made = sys.modules[root] = importlib.util.module_from_spec(found)
+    try:
+        found.loader.exec_module(made)
+    except BaseException:
+        del sys.modules[root]
+        raise
+    return importlib.import_module(name)
+
+
 def resolved(function: Any, key: str) -> Any:
     """Return the function that "module:function" names; functions as they are."""
     if callable(function):
@@ -141,9 +184,11 @@ def resolved(function: Any, key: str) -> Any:
     if not (colon and module and name):
         raise InputError(f"{key}: {function!r}: must be a function or 'module:function'")
     try:
-        return getattr(importlib.import_module(module), name)
+        return getattr(_module(module), name)
     except ImportError as error:
-        raise InputError(f"{key}: {function!r}: module cannot be imported: {error}") from None
+        lost = isinstance(error, ModuleNotFoundError) and error.name == module.partition(".")[0]
+        why = f"{error} (searched: {', '.join(_folders())}, sys.path)" if lost else error
+        raise InputError(f"{key}: {function!r}: module cannot be imported: {why}") from None
     except AttributeError:
         raise InputError(f"{key}: {function!r}: module {module!r} has no {name!r}") from None
 

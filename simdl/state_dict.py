@@ -44,7 +44,7 @@ class Move:
         return turned.transpose(np.argsort(self.order)).reshape(shape)
 
 
-def to_torch(net: Network, params: Parameters) -> dict[str, Any]:
+def to_torch(net: Any, params: Parameters | None = None) -> dict[str, Any]:
     """Return parameters and running statistics as PyTorch's `state_dict`, new tensors on the CPU.
 
     Weights of Dense become (out, in), of convolutions (out, in, *size). A Flatten behind an image
@@ -53,25 +53,33 @@ def to_torch(net: Network, params: Parameters) -> dict[str, Any]:
     the channels moved first. A Residual is a Sequential that adds its input; GlobalAvgPool one
     module. Batch normalizations get a `num_batches_tracked` of 0.
 
+    Parameters
+    ----------
+    net : the network, with its `params`; or a `Result` alone
+
     Raises
     ------
     InputError
         If `params` do not fit the network, PyTorch is not installed, or a layer makes groups of
         the elements of a flattened image, which are others there.
     """
+    if params is None and hasattr(net, "training"):
+        net, params = net.training.net, net.params
+    from simdl.parameters import as_parameters
+
     try:
         import torch
     except ImportError:
         raise InputError("to_torch: needs PyTorch: pip install torch") from None
     made = {name: torch.tensor(value) for name, value in to_arrays(net, params).items()}
-    for name in params.buffers:
+    for name in as_parameters(params, "params").buffers:
         path, _, last = name.rpartition(".")
         if last == "running_mean":
             made[f"{path}.{COUNTED}"] = torch.tensor(0)
     return made
 
 
-def to_arrays(net: Network, params: Parameters) -> dict[str, np.ndarray]:
+def to_arrays(net: Network, params: Any) -> dict[str, np.ndarray]:
     """Return what `to_torch` does as arrays, without PyTorch; some are views of `params`."""
     from simdl.parameters import as_parameters
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,7 +22,7 @@ from simdl.losses import loss as make_loss
 from simdl.network import Network, check_seed
 from simdl.optimizers import Optimizer
 from simdl.optimizers import optimizer as make_optimizer
-from simdl.parameters import Parameters
+from simdl.parameters import Parameters, check_finite, check_variances
 from simdl.preparation import parts_of, plan_of, room_for
 from simdl.probes import Probe
 from simdl.probes import probes as make_probes
@@ -210,6 +211,8 @@ def _checked_start(net: Network, params: Parameters) -> Parameters:
         if shapes != wanted:
             raise InputError(f"{key}: {shapes}: must be {wanted}, as net.init returns")
         own.flat[:] = given.flat
+        check_finite(own, key)
+    check_variances(copied.buffers)
     return copied
 
 
@@ -262,8 +265,10 @@ def train_chunk(
         finally:  # an op of the user's may raise
             restore_subnormals(register)
 
+    begin = time.perf_counter()
     with single_thread():
         run() if watched else interruptible(run, control, watch)
+    seconds = (time.perf_counter() - begin) / count
     instruments = Instruments(training, parts.train.x.shape[1])
     found = instruments.found(training, data, parts, records, control)
     records = records._replace(probed=found)
@@ -282,8 +287,9 @@ def train_chunk(
                 parts.train.x.shape[1],
                 records,
                 s,
-                own.encoder,
+                own,
                 examined,
+                seconds,
             )
         )
     return made

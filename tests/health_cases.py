@@ -61,6 +61,11 @@ def shifted() -> simdl.Parameters:
     return params
 
 
+def constant() -> simdl.Data:
+    """Labels, and a column that was constant, as it is scaled."""
+    return simdl.Data(train=(np.zeros((60, 1)), np.arange(60) % 3))
+
+
 # name: network, data, settings, the warnings. Where there are several, each is true: signals that
 # die (vanished gradient, dead units) leave a constant output and a loss at ln 10; weights that make
 # tanh's gradient explode do so by saturating its units, as rates and inputs that are too large do;
@@ -129,6 +134,10 @@ BROKEN: dict[str, tuple[simdl.Network, Callable[[], simdl.Data], dict, set[str]]
     "softmax before its loss": (
         simdl.Network(IMAGE, [L.Flatten(), L.Dense(10), L.Softmax()]), digits, {"epochs": 5},
         {"squashed logits"},
+    ),
+    "nothing but a constant column": (
+        simdl.Network((1,), [L.Dense(16), L.ReLU(), L.Dense(3)]), constant, {"epochs": 5},
+        {"constant inputs", "constant output"},
     ),
     "huge penalty": (
         mlp(1, L.Tanh()), digits, {"epochs": 5, "optimizer": O.SGD(lr=0.1), "l2": 2.0},

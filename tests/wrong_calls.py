@@ -49,6 +49,23 @@ def stopped(rule: Any, loss: str = "softmax_cross_entropy", t: np.ndarray = T) -
     return simdl.train(net(), simdl.Data(train=(X, t)), loss=loss, stop=rule, steps=3)
 
 
+def varied(variance: float, *more: Any) -> Any:
+    """Parameters behind a BatchNorm of this running variance."""
+    params = net(L.BatchNorm(), *more).init(0)
+    params.buffers["0.running_var"] = np.full(5, variance)
+    return params
+
+
+def started(on: Any, params: Any) -> Any:
+    """Train from given parameters."""
+    return simdl.train(on, simdl.Data(train=(X, T)), steps=1, params=params)
+
+
+def described(**table: Any) -> Any:
+    """A training described by tables."""
+    return simdl.Sweep(table, {}, 1)
+
+
 Action = Callable[[], Any]
 CALLS: dict[str, tuple[Action, list[str]]] = {
     "forward of another shape": (
@@ -205,6 +222,46 @@ CALLS: dict[str, tuple[Action, list[str]]] = {
     ),
     "unknown schedule behind a warm-up": (
         lambda: S.schedule({"name": "warmup", "then": "cosin"}), ["schedule.then", "'cosine'"],
+    ),
+    "one output for a softmax": (
+        lambda: simdl.train(net(L.Dense(1)), simdl.Data(train=(X, 0 * T)), steps=1),
+        ["1 output", "loss 0", "loss='binary_cross_entropy'"],
+    ),
+    "running variance below 0": (
+        lambda: simdl.forward(net(L.BatchNorm()), varied(-1), X),
+        ["params.buffers", "'0.running_var'", "-1.0", "0 or more"],
+    ),
+    "training from a running variance below 0": (
+        lambda: started(net(L.BatchNorm(), L.Dense(3)), varied(-1, L.Dense(3))),
+        ["params.buffers", "'0.running_var'", "-1.0", "0 or more"],
+    ),
+    "training from NaN": (
+        lambda: started(net(), spoiled(flat()[:, 0] * np.nan)),
+        ["params", "'0.weight'", "nan", "finite"],
+    ),
+    "running variance of inf": (
+        lambda: started(net(L.BatchNorm(), L.Dense(3)), varied(np.inf, L.Dense(3))),
+        ["params.buffers", "'0.running_var'", "inf", "finite"],
+    ),
+    "name for the type of layers": (
+        lambda: described(network={"kind": "layers", "layers": [{"name": "Dense"}] * 3}),
+        ["network.layers.0.name: 'Dense'", "type = 'Dense'", "2 more alike"],
+    ),
+    "misspelt activation": (
+        lambda: described(network={"activation": "rellu"}), ["'rellu'", "did you mean 'ReLU'?"],
+    ),
+    "key of a table, without it": (
+        lambda: described(batch_size=5), ["batch_size", "did you mean 'training.batch_size'?"],
+    ),
+    "key of two tables, without them": (
+        lambda: described(epochs=5), ["epochs", "'training.epochs' or 'stop.epochs'"],
+    ),
+    "key of an optimizer, without its table": (
+        lambda: described(lr=5), ["lr", "did you mean 'optimizer.lr'?"],
+    ),
+    "module that is nowhere": (
+        lambda: L.Activation("no_such_module:f", "no_such_module:g"),
+        ["Activation.forward", "'no_such_module:f'", "searched: ", "sys.path"],
     ),
     "too few rates behind a warm-up": (
         lambda: S.Warmup(1, then=[0.1]).rates(1.0, 5, 1), ["schedule", "(1,)", "each of 4 steps"],

@@ -68,10 +68,15 @@ def plan(request: Request) -> Plan:
         With every problem of the files and the options.
     """
     from simdl.configuration import Configuration, with_values
+    from simdl.data.loading import READERS
     from simdl.sweep.description import read_toml
 
     if (request.config is None) == (request.data is None):
         raise InputError("give a CONFIG.toml or --data FILE: one of them (simdl train --help)")
+    if request.config is not None and request.config.suffix.lower() in READERS:
+        raise InputError(
+            f"{request.config}: is no TOML configuration: data are given by --data {request.config}"
+        )
     own = request.config is None
     table: dict[str, Any] = {} if request.config is None else read_toml(request.config)
     pairs = with_options(parse_settings(request.pairs), seed=request.seed)

@@ -6,11 +6,14 @@ import csv
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from simdl.errors import StorageError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @contextmanager
@@ -21,12 +24,30 @@ def _storing(path: Path) -> Iterator[None]:
         raise StorageError(f"{path}: cannot be written: {error.strerror or error}") from None
 
 
-def prepare_folder(folder: Path) -> None:
-    """Make a folder, and see that it can be written to."""
+@contextmanager
+def folder_for(folder: Path) -> Iterator[None]:
+    """Make a folder, and see that it can be written to; what fails inside leaves no empty one."""
+    new = not folder.exists()
     with _storing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         if not os.access(folder, os.W_OK | os.X_OK):
             raise PermissionError(13, "Permission denied")
+    try:
+        yield
+    except BaseException:
+        if new:
+            with suppress(OSError):  # somebody put something in
+                folder.rmdir()
+        raise
+
+
+def write_figure(path: Path, figure: Figure) -> None:
+    """Write a figure as a picture, and close it."""
+    import matplotlib.pyplot as plt
+
+    with _storing(path):
+        figure.savefig(path, dpi=150)
+    plt.close(figure)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -34,5 +34,9 @@ def predict(folder: Path, data: str, output: Path | None, say: Callable[[str], N
         if not len(rows):
             raise InputError(f"{data}: every row holds a missing value: nothing to predict")
         x = x[rows]
-    header, lines = rows_of(result.predict(x), rows)
+    try:
+        predictions = result.predict(x)
+    except InputError as error:
+        raise InputError(*(f"{folder}: {problem}" for problem in error.problems)) from None
+    header, lines = rows_of(predictions, rows)
     write_csv(output, header, lines)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from simdl.commands.description import Plan, Request, plan
-from simdl.commands.files import prepare_folder, write_csv, write_text
+from simdl.commands.files import folder_for, write_csv, write_figure, write_text
 from simdl.commands.toml_text import toml_text
-from simdl.errors import Interrupted
+from simdl.commands.wording import as_options, in_options
+from simdl.errors import InputError, Interrupted
 from simdl.scenario.catalogue import names as scenario_names
 
 if TYPE_CHECKING:
@@ -36,28 +37,31 @@ def train(request: Request, out: Path | None, say: Say) -> None:
     ------
     InputError, StorageError, Interrupted
     """
-    asked = plan(request)
-    if out is not None:
-        prepare_folder(out)  # before the training, which may be long
-    data = asked.configuration.data(asked.seed)
-    training = asked.configuration.build(data)
-    _introduce(asked, data, training, say)
-    result = _trained(training, data, asked.seed, say)
+    with in_options():
+        asked = plan(request)
+        with nullcontext() if out is None else folder_for(out):  # made before what may be long
+            data = asked.configuration.data(asked.seed)
+            training = asked.configuration.build(data)
+            _introduce(asked, data, training, say)
+            result = _trained(training, data, asked.seed, say)
     status = "DIVERGED" if result.divergence else result.status
     say(f"{status}: {result.reason}")
     scored = _scored(asked, data, result)
     print("\n".join(report(scored)))
-    print(f"\n{result.health().told(scenario_names())}")
+    print(f"\n{as_options(result.health().told(scenario_names()))}")
     if out is None:
         say("nothing is kept: --out DIR keeps it, for simdl predict DIR --data NEW.csv")
         return
     result.save(out)
     write_text(out / "configuration.toml", toml_text({"seed": asked.seed} | dict(asked.table)))
     _write_history(out / "history.csv", result)
+    with suppress(InputError):  # where neither loss nor accuracy was measured over the training
+        write_figure(out / "history.png", result.plot())
     if scored.predictions is not None:
         header, lines = rows_of(scored.predictions, scored.rows, scored.t)
         write_csv(out / "predictions.csv", header, lines)
-    say(f"kept in {out}/: simdl predict {out} --data NEW{Path(data.name).suffix or '.npz'}")
+    use = f"simdl predict {out} --data NEW{Path(data.name).suffix or '.npz'}"
+    say(f"kept in {out}/: {use if scored.predictions else 'it diverged and predicts nothing'}")
 
 
 def _introduce(asked: Plan, data: Data, training: Any, say: Say) -> None:
@@ -116,27 +120,44 @@ class Scored:
     rows : (n,) where its samples stand in the file, from 0
     t : labels (n,) or targets (n, k), in their own units
     predictions : None after a divergence
+    why : the divergence
+    loss : its loss, and what that is
     """
 
     part: str
     rows: np.ndarray
     t: np.ndarray
     predictions: Predictions | None
+    why: str = ""
+    loss: str = ""
 
 
 def _scored(asked: Plan, data: Data, result: Result) -> Scored:
     """Predict the test part; where there is none, validation or training."""
     from simdl.prediction import from_inputs
+    from simdl.scores import doubt
 
     part = next(name for name in PARTS if getattr(data, name) is not None)
     source, split = asked.source, asked.configuration.data_section.split
     samples = source.indices(split, asked.seed)[PARTS[::-1].index(part)]
     rows = samples if source.rows is None else source.rows[samples]
-    predictions = None
-    if np.isfinite(result.params.flat).all():
-        x, training = getattr(data, part)[0], result.training
-        predictions = from_inputs(training.net, training.loss, result.params, result.encoder, x)
-    return Scored(part, rows, source.t[samples], predictions)
+    x, how, why = getattr(data, part)[0], result.training, doubt(result)
+    if why:
+        return Scored(part, rows, source.t[samples], None, why)
+    said = from_inputs(how.net, how.loss, result.params, result.encoder, x)
+    return Scored(part, rows, source.t[samples], said, loss=_loss(asked, part, data, result))
+
+
+def _loss(asked: Plan, part: str, data: Data, result: Result) -> str:
+    """Say what the loss of a part is, and in which units."""
+    given = asked.configuration.training.loss
+    name = given.get("name") if isinstance(given, Mapping) else given
+    own = repr(asked.source.form.target) if asked.source.form else "the target"
+    scaler = data.target_scaler
+    units = "" if scaler is None else f", of {own} scaled ({scaler.kind})"
+    if data.n_classes is None:
+        units += f"; RMSE is in the units of {own}"
+    return f"{part} loss  {result.metrics[f'{part}_loss']:.6g} ({name}{units})"
 
 
 def report(scored: Scored) -> list[str]:
@@ -145,13 +166,14 @@ def report(scored: Scored) -> list[str]:
 
     part, t, predictions = scored.part, scored.t, scored.predictions
     if predictions is None:
-        return [f"{part}: no scores: the parameters are no finite numbers"]
+        return [f"{part}: no scores: {scored.why}"]
     names = predictions.classes
     if predictions.labels is None or names is None:
         errors = regression_errors(t, predictions.outputs)
-        return [f"{part} {name:<5} {value:.6g}" for name, value in errors.items()]
+        return [*(f"{part} {name:<5} {value:.6g}" for name, value in errors.items()), scored.loss]
     right = int((t == predictions.labels).sum())
     lines = [f"{part} accuracy {right / len(t):.4f} ({right} of {len(t)})"]
+    lines.append(scored.loss)
     counts = confusion(t, predictions.labels, len(names))
     lines += ["", "confusion matrix: a row a true class, a column a predicted one"]
     lines += table([["", *names], *([name, *row] for name, row in zip(names, counts, strict=True))])

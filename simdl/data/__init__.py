@@ -14,3 +14,7 @@ from simdl.data.sources import Source
 GENERATED = tuple(GENERATORS)  # data sets that a seed draws
 
 __all__ = ["GENERATED", "Data", "Encoder", "Scaler", "Source", "load", "source"]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

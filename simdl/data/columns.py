@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,11 +82,26 @@ class Frame:
         return self.cells[self.names.index(name)]
 
 
+class Remedies(NamedTuple):
+    """What to do about a cell that is missing, and one that is no number in the column {name}."""
+
+    missing: str
+    number: str
+
+
+TRAINING = Remedies(
+    "fill it in, leave out the row, or choose missing='mean' or missing='drop'",
+    "correct it, drop the column, or, if its numbers are names, give categories=['{name}']",
+)
+PREDICTING = Remedies("fill it in or leave out the row", "correct it or leave out the row")
+
+
 @dataclass
 class Faults:
     """What is wrong with cells: the first fault of each column."""
 
     frame: Frame
+    remedies: Remedies = TRAINING
     found: list[tuple[int, str, str]] = field(default_factory=list)
 
     def add(self, row: int, column: str, why: str) -> None:
@@ -187,8 +202,8 @@ def encode_columns(
         start += column.width
         if missing is None and cells.missing.any():
             row = int(np.flatnonzero(cells.missing)[0])
-            remedy = "fill it in, leave out the row, or choose missing 'mean' or 'drop'"
-            faults.add(row, column.name, f"{cells.at(row)}: is missing; {remedy}")
+            why = f"{cells.at(row)}: is missing; {faults.remedies.missing}"
+            faults.add(row, column.name, why)
         elif column.values:
             _one_hot(part, column, cells, faults)
         else:
@@ -198,19 +213,18 @@ def encode_columns(
 
 def _numbers(part: NDArray[np.float64], column: Column, cells: Cells, faults: Faults) -> None:
     part[:, 0] = cells.values
-    why = check_numbers(cells)
+    why = check_numbers(cells, faults.remedies.number.format(name=column.name))
     if why:
         faults.add(why[0], column.name, why[1])
 
 
-def check_numbers(cells: Cells) -> tuple[int, str] | None:
+def check_numbers(cells: Cells, remedy: str) -> tuple[int, str] | None:
     """Return the first row that holds no finite number, and why; missing cells are none of it."""
     wrong = np.flatnonzero(~(np.abs(cells.values) <= LARGEST) & ~cells.missing)
     if not wrong.size:
         return None
     row = int(wrong[0])
     if np.isnan(cells.values[row]):
-        remedy = "correct it, drop the column, or, if its numbers are names, list it in categories"
         return row, f"{cells.at(row)}: is no number; {remedy}"
     return row, f"{cells.text.iloc[row]}: must be a finite number that float32 can hold"
 
@@ -246,7 +260,7 @@ def read_alike(frame: Frame, form: Form) -> NDArray[np.float64]:
                 for name in absent
             )
         )
-    faults = Faults(frame)
+    faults = Faults(frame, PREDICTING)
     looked = []
     for column in form.columns:
         cells = look_over(frame[column.name])

@@ -92,10 +92,10 @@ def _parse(path: Path, delimiter: str, header: bool | None) -> tuple[list[str], 
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
     except csv.Error as error:
         raise InputError(f"{path}: is no CSV table: {error}") from None
-    if frame.shape[1] != len(names):
-        raise InputError(
-            _ragged(path, delimiter) or f"{path}: rows differ in length from the header"
-        )
+    short = frame.iloc[:, -1].eq("").any()  # the last cell is empty, or there is none
+    ragged = _ragged(path, delimiter) if short or frame.shape[1] != len(names) else None
+    if ragged or frame.shape[1] != len(names):
+        raise InputError(ragged or f"{path}: rows differ in length from the header")
     return names, frame
 
 
@@ -170,5 +170,5 @@ def _ragged(path: Path, delimiter: str) -> str | None:
         for line, cells in _records(stream, delimiter):
             width = width or len(cells)
             if len(cells) != width:
-                return f"{path}: line {line}: {len(cells)} values; the header has {width} columns"
+                return f"{path}: line {line} has {len(cells)} of {width} fields"
     return None

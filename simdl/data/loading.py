@@ -134,7 +134,24 @@ def load(
 ) -> Data:
     """Return a data set split and scaled, ready for training.
 
-    Parameters are those of :func:`source` and of :meth:`Source.split`; `seed` serves both.
+    Parameters
+    ----------
+    name_or_path : "digits", "mnist1d"; "spirals", "moons", "circles", "xor", which are drawn; or
+        the path of a file ending in .csv, .parquet or .npz (arrays `x` and `t`)
+    split : fractions of training, validation and test; of fraction 0 a part is None
+    scale : of the inputs, by the training part: "standard", "minmax" or "none"
+    target_scale : the same of a regression's targets
+    seed : draws the split, and the data that are drawn
+    target : the column of a table to predict; default "target"
+    **options : of files `task` ("classification" or "regression"), `missing` ("mean" or "drop"); of
+        tables also `drop`, `categories` (columns whose numbers are names); of CSV also `delimiter`
+        and `header`. Of drawn data `samples`, `noise`, `classes`, `turns`, `factor`; of MNIST-1D
+        `samples`. More of each in :func:`source`.
+
+    Raises
+    ------
+    InputError
+        With every problem of the arguments, or the first fault of each column of a table.
     """
     problems = check_fractions(split) + check_scale(scale) + check_seed(seed)
     problems += check_scale(target_scale, "target_scale")

@@ -22,6 +22,17 @@ from simdl.errors import InputError
 
 SPLIT = (0.6, 0.2, 0.2)
 _PARTING = threading.Lock()
+FEW = 10  # classes, which may be numbers however few the rows
+
+
+def _are_numbers(classes: tuple[str, ...] | None, rows: int) -> bool:
+    """Whether classes are numbers, and so many that nearly every row has one of its own."""
+    if classes is None or len(classes) <= max(FEW, rows / 2):
+        return False
+    try:
+        return bool(np.isfinite([float(name) for name in classes]).all())
+    except ValueError:
+        return False
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +88,12 @@ class Source:
 
     def indices(self, split: Sequence[float], seed: int) -> tuple[Integers, Integers, Integers]:
         """Return which samples train, which validate, which test."""
+        if _are_numbers(self.classes, len(self.t)):
+            count = len(self.classes or ())
+            raise InputError(
+                f"data.task: 'classification': {count} classes in {len(self.t)} rows: the target"
+                " looks like numbers: task='regression'"
+            )
         labels, n = (self.t if self.t.ndim == 1 else None), len(self.x)
         if not self.tested:
             return split_indices(labels, n, split, seed)

@@ -94,7 +94,8 @@ def _target_column(frame: Frame, target: str | None) -> str:
     if len(names) > SHOWN and "did you mean" not in known:
         known = f" (known: {', '.join(names[:SHOWN])}, ... and {len(names) - SHOWN} more)"
     if len(names) == 1 and (";" in names[0] or "\t" in names[0]):
-        known += "; where another character separates columns, say so: delimiter=';'"
+        own = "\\t" if "\t" in names[0] else ";"
+        known += f"; where another character separates columns, say so: delimiter='{own}'"
     if target is None:
         raise InputError(
             f"data.target: missing: say which column of {frame.path} to predict{known}"
@@ -131,12 +132,12 @@ def _target(
     known = ~cells.missing
     if not known.all() and missing != "drop":
         row = int(np.flatnonzero(cells.missing)[0])
-        remedy = "leave out the row, or choose missing 'drop'"
+        remedy = "leave out the row, or choose missing='drop'"
         faults.add(row, name, f"{cells.at(row)}: is missing; {remedy}")
         return nothing
     if task != "regression" and (cells.no_number.any() or not known.any()):
         return cells.text.map(str).to_numpy(dtype=np.str_), known
-    why = check_numbers(cells)
+    why = check_numbers(cells, "correct it, leave out the row, or choose task='classification'")
     if why:
         faults.add(why[0], name, why[1])
         return nothing

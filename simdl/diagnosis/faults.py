@@ -72,6 +72,11 @@ class Case:
         """Whether a layer of dead units cuts every gradient off."""
         return max([*self.m.end.dead.values(), *self.m.birth.dead.values()], default=0) == 1
 
+    @property
+    def blank(self) -> bool:
+        """Whether every input is the same for all samples: units then have nothing to fire for."""
+        return not (self.m.columns > 0).any()
+
 
 def _vanishing(case: Case) -> str:
     g = case.gradient
@@ -97,7 +102,7 @@ def _theory(g: Gradient) -> str:
 
 def _dead(case: Case) -> str:
     worst = _worst(case.m.end.dead)
-    if case.diverged or worst is None or not worst[1] > DEAD:
+    if case.diverged or case.blank or worst is None or not worst[1] > DEAD:
         return ""
     layer, share = worst
     born = case.m.birth.dead.get(layer, math.nan)
@@ -166,6 +171,10 @@ def _divergence(case: Case) -> str:
     update = max(case.m.peak.values(), default=0.0)
     large = f"; updates were up to {update:.2g} times the weights" if update > LARGE_UPDATE else ""
     return f"{case.result.reason}{large}"
+
+
+def _blank(case: Case) -> str:
+    return "each is one value for all training samples" if case.blank else ""
 
 
 def _inputs(case: Case) -> str:
@@ -285,6 +294,10 @@ RULES = (
     _Rule(
         "overfitting", _overfitting,
         "stop='patience', more data, Dropout, l2 or a smaller network", "overfitting",
+    ),
+    _Rule(
+        "constant inputs", _blank,
+        "inputs that differ between samples: there is nothing to learn from", "input_normalization",
     ),
     _Rule(
         "unscaled inputs", _inputs,

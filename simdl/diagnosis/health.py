@@ -65,9 +65,9 @@ class Fault(NamedTuple):
     scenario: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Health:
-    """What `Result.health` returns; `str` of it is a table for people.
+    """What `Result.health` returns; printed it is a table for people.
 
     Attributes
     ----------
@@ -82,18 +82,17 @@ class Health:
     validation: Validation | None
     warnings: tuple[Fault, ...]
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return self.told()
 
     def told(self, known: Collection[str] = ()) -> str:
-        """Return the table as text; scenarios among `known` with the command that explains them."""
-        lines = ["health", *_aligned(_cells(self.rows)), "", *self._gradients()]
+        """Return the table as text; of scenarios, those among `known` with their command."""
+        lines = ["health", *_aligned(_cells(self.rows)), *_LEGEND, "", *self._gradients()]
         lines.append(_validated(self.validation))
         for fault in self.warnings:
-            shown = fault.scenario
-            shown = f"simdl explain {shown}" if shown in known else f"scenario {shown}"
+            shown = f" (simdl explain {fault.scenario})" if fault.scenario in known else ""
             lines.append(f"WARNING {fault.name}: {fault.found}")
-            lines.append(f"  try: {fault.remedy} ({shown})")
+            lines.append(f"  try: {fault.remedy}{shown}")
         return "\n".join([*lines, *(["no warnings"] if not self.warnings else [])])
 
     def _gradients(self) -> list[str]:
@@ -127,6 +126,12 @@ class Health:
             None if validation is None else Validation(**_known(validation)),
             tuple(Fault(**fault) for fault in table["warnings"]),
         )
+
+
+_LEGEND = (
+    "gradient: RMS of a sample's, by the layer's output; update: of one step, over the weights",
+    "(median of the first steps); moved: the weights' whole way, over their size at birth",
+)
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,10 @@ from simdl.kernels.statistics import total
 
 @njit
 def evaluate(plan, ops, run, at, losses, targets, x, t, control, out):
-    """Mean loss and accuracy over x (n, inputs), t (n, targets) into out (2,), inference mode."""
+    """Mean loss and accuracy over x (n, inputs), t (n, targets) into out (2,), inference mode.
+
+    Where the loss is no finite number the accuracy is NaN: what is largest among NaN means nothing.
+    """
     room, n = plan.eval_rows, x.shape[0]
     run.rows, run.training = room, 0
     loss, correct = 0.0, 0
@@ -30,6 +33,8 @@ def evaluate(plan, ops, run, at, losses, targets, x, t, control, out):
         loss += total(losses[:rows])
         correct += count_correct(y, targets, rows, plan.threshold)
     out[0], out[1] = loss / n, correct / n
+    if not np.isfinite(loss):
+        out[1] = np.nan
 
 
 @njit

@@ -39,3 +39,7 @@ __all__ = [
     "Identity", "Layer", "LayerNorm", "LeakyReLU", "MaxPool1D", "MaxPool2D", "PReLU", "RMSNorm",
     "ReLU", "Residual", "SiLU", "Sigmoid", "Softmax", "Softplus", "Softsign", "Tanh",
 ]  # fmt: skip
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -47,6 +47,8 @@ def draw(axes: Axes, quantity: str, measured: Mapping[str, Curve]) -> None:
     ----------
     measured : as for :func:`curves`
     """
+    from matplotlib.ticker import MaxNLocator
+
     values = []
     for part, (colour, line) in PARTS.items():
         if f"{part}_{quantity}" in measured:
@@ -54,6 +56,7 @@ def draw(axes: Axes, quantity: str, measured: Mapping[str, Curve]) -> None:
             mark = "o" if len(at) == 1 else None
             axes.plot(at, value, color=colour, linestyle=line, marker=mark, label=part)
             axes.set_xlabel(axis)
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             values.append(value[np.isfinite(value)])
     axes.set_title(quantity)
     axes.set_ylabel(QUANTITIES[quantity])

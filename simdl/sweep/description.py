@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import simdl
 from simdl import _sources, data
-from simdl.configuration import KEYS, Configuration
-from simdl.errors import InputError, Problems, StorageError, suggest
-from simdl.spec import resolved
+from simdl.configuration import KEYS, SECTIONS, Configuration
+from simdl.errors import InputError, Problems, StorageError
+from simdl.keys import unknown
+from simdl.spec import resolved, search_beside
 from simdl.sweep.grid import own_sources
 from simdl.sweep.measures import ASKED_LATER, TRAINING, canonical
 
@@ -37,7 +38,8 @@ _LISTED = 6  # changed modules in a message
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """Return the tables of a TOML file."""
+    """Return the tables of a TOML file; modules that it names may lie beside it."""
+    search_beside(path)
     try:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
@@ -66,7 +68,7 @@ def from_table(table: Mapping[str, Any], name: str) -> tuple[dict[str, Any], lis
         elif measured and key in KEYS:
             problems.append(f"{key}: belongs to a training: leave it or [{MEASUREMENT}] out")
         else:
-            problems.append(f"{key}: unknown key{suggest(key, known)}")
+            problems.append(unknown(key, SECTIONS, known))
         del base[key]
     given = {key: table[key] for key in ("seeds", "record", "memory") if key in table}
     axes = table.get("axes", {})

@@ -143,6 +143,17 @@ def test_there_and_back(name: str, dtype: str) -> None:
         assert off <= bound * np.linalg.norm(params.buffers.flat)
 
 
+def test_a_result_has_network_and_parameters() -> None:
+    data = simdl.Data(train=(np.eye(6), np.arange(6) % 3))
+    net = simdl.Network((6,), build(NETWORKS["mlp"][1]))
+    result = simdl.train(net, data, batch_size=6, steps=1)
+    own, given = simdl.to_torch(result), simdl.to_torch(net, result.params)
+    assert set(own) == set(given) and all(torch.equal(own[key], given[key]) for key in own)
+    for wrong in ((result, result.params), (net,), ("net",)):
+        with pytest.raises(simdl.InputError, match=r"net: Result|params: NoneType|net: str"):
+            simdl.to_torch(*wrong)
+
+
 def test_tensors_are_copies_of_any_precision_and_place() -> None:
     shape, layers = NETWORKS["mlp"]
     net = simdl.Network(shape, build(layers))
