@@ -29,7 +29,11 @@ _TABLE: dict[str, tuple[str, str]] = {
     ),
     "dead_relu": ("T10a T11 T12", "T08 T10b T43"),
     "softmax": ("T13 P-squared-gradient P-slow-squared P-slow-entropy", ""),
-    "gradient_descent": ("T14 T15b T16 T17a T18", "T15a T15c T17b T17c"),
+    "gradient_descent": (
+        "T14 T15b T16 T17a T18 P-batch-variance P-without-replacement P-noise-scale "
+        "P-largest-rate P-stationary P-stationary-momentum",
+        "T15a T15c T17b T17c",
+    ),
     "optimizers": ("T19a T20a T21b", "T19b T20b T21a"),
     "batch_normalization": ("T28a T28b", "T23c"),
     "exploding_gradients": ("T24a T24b T25a T25b", ""),

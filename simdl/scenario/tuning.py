@@ -15,6 +15,7 @@ from simdl.sweep.grid import Trial
 
 RATE = "optimizer.lr"
 CAP = 100.0  # loss that a diverged run scores, nats: far above guessing
+SCORE = "validation_loss"
 WIDENINGS = 4  # of the grid, in all
 
 
@@ -29,6 +30,8 @@ class Tuned:
     base, axes, record : as of a Sweep; each cell of the axes is an arm
     rates : the grid to begin with, rising: at least three, or a single one for all arms
     pilots, replicates : two lists of seeds that share none
+    measure : a measurement in place of a training, as of a Sweep
+    score : what is least at the best rate: a mean over the pilots, not finite or above CAP: CAP
     """
 
     def __init__(
@@ -39,7 +42,10 @@ class Tuned:
         pilots: Sequence[int],
         replicates: Sequence[int],
         record: Sequence[str] | None = None,
+        measure: Callable[[dict[str, Any], int], Mapping[str, Any]] | None = None,
+        score: str = SCORE,
     ) -> None:
+        self.measure, self.score = measure, score
         self.rates = [float(rate) for rate in rates]
         rising = sorted(set(self.rates)) == self.rates
         if len(self.rates) in (0, 2) or not rising or self.rates[0] <= 0:
@@ -52,12 +58,13 @@ class Tuned:
         self.pilots, self.replicates, self.record = list(pilots), list(replicates), record
 
     def _round(self, rates: Sequence[float]) -> Sweep:
-        return Sweep(self.base, self.axes | {RATE: list(rates)}, self.pilots, name="pilots")
+        axes = self.axes | {RATE: list(rates)}
+        return Sweep(self.base, axes, self.pilots, measure=self.measure, name="pilots")
 
     def _judged(self, found: xarray.Dataset) -> Sweep:
         """Return the sweep of the replicates, its arms in one dimension, each at its own rate."""
-        best = np.ravel(found[RATE].values[_score(found).argmin(RATE)])
-        arms = Sweep(self.base, self.axes, self.pilots[:1]).cells
+        best = np.ravel(found[RATE].values[_score(found, self.score).argmin(RATE)])
+        arms = Sweep(self.base, self.axes, self.pilots[:1], measure=self.measure).cells
         keys = list(arms[0].coordinates)
         rows: list[Any] = [
             [*(arm.coordinates[key] for key in keys), float(rate)]
@@ -67,7 +74,7 @@ class Tuned:
             (rows,) = rows
         return Sweep(
             self.base, {",".join([*keys, RATE]): rows}, self.replicates, self.record,
-            name="replicates",
+            self.measure, name="replicates",
         )  # fmt: skip
 
     @property
@@ -75,7 +82,8 @@ class Tuned:
         """The trials of both rounds if the grid need not grow; rates of the second are not known
         yet, and stand for themselves."""
         first = self._round(self.rates)
-        return [*first.trials, *Sweep(self.base, self.axes, self.replicates, self.record).trials]
+        second = Sweep(self.base, self.axes, self.replicates, self.record, self.measure)
+        return [*first.trials, *second.trials]
 
     def missing(self, store: str | os.PathLike[str] | None = None) -> int:
         """Return how many trials `run` would have to run, as far as can be known before."""
@@ -87,7 +95,7 @@ class Tuned:
                 arms = len(sweep.cells) // len(rates)
                 return missing + arms * len(self.replicates)
             found = sweep.run(store)
-            wider = widened(rates, found, self.rates)
+            wider = widened(rates, found, self.rates, self.score)
             if wider == rates:
                 return self._judged(found).missing(store)
             rates = wider
@@ -110,12 +118,12 @@ class Tuned:
         while True:
             found = self._round(rates).run(store, jobs, progress=progress)
             trained += found.attrs["trained"]
-            wider = widened(rates, found, self.rates)
+            wider = widened(rates, found, self.rates, self.score)
             if wider == rates:
                 break
             rates = wider
         judged = self._judged(found).run(store, jobs, progress=progress)
-        runs = _unfolded(judged, found.isel({RATE: 0, "seed": 0}, drop=True))
+        runs = _unfolded(judged, found[self.score].isel({RATE: 0, "seed": 0}, drop=True))
         runs.attrs = judged.attrs | {
             "trials": found.attrs["trials"] + judged.attrs["trials"],
             "trained": trained + judged.attrs["trained"],
@@ -125,30 +133,32 @@ class Tuned:
         return runs
 
 
-def _score(found: xarray.Dataset) -> xarray.DataArray:
-    """Mean validation loss over the pilots; a loss that is not finite (a run that diverged) scores
+def _score(found: xarray.Dataset, score: str) -> xarray.DataArray:
+    """Mean score over the pilots; a loss that is not finite (a run that diverged) scores
     CAP."""
-    loss = found["validation_loss"]
+    loss = found[score]
     return loss.where(np.isfinite(loss), CAP).clip(max=CAP).mean("seed")
 
 
-def widened(rates: list[float], found: xarray.Dataset, first: Sequence[float]) -> list[float]:
+def widened(
+    rates: list[float], found: xarray.Dataset, first: Sequence[float], score: str = SCORE
+) -> list[float]:
     """Return the grid, longer on each side where an arm's best rate is its last one.
 
     It stays as it is once it has grown WIDENINGS times beyond `first`, or if that is one rate.
     """
     if len(first) == 1 or len(rates) - len(first) >= WIDENINGS:
         return rates
-    best = np.ravel(_score(found).argmin(RATE))
+    best = np.ravel(_score(found, score).argmin(RATE))
     low = [rates[0] ** 2 / rates[1]] if (best == 0).any() else []
     high = [rates[-1] ** 2 / rates[-2]] if (best == len(rates) - 1).any() else []
     return [*low, *rates, *high]
 
 
-def _unfolded(judged: xarray.Dataset, arms: xarray.Dataset) -> xarray.Dataset:
+def _unfolded(judged: xarray.Dataset, arms: xarray.DataArray) -> xarray.Dataset:
     """Give the one dimension of all arms its axes back, with the names and labels of `arms`."""
     (folded,) = (dim for dim in judged.dims if str(dim).endswith(f",{RATE}") or dim == RATE)
-    axes = [dim for dim in arms.sizes if dim in arms["validation_loss"].dims]
+    axes = list(arms.dims)
     sizes = [arms.sizes[dim] for dim in axes]
 
     def unfold(array: Any) -> tuple[list[Any], np.ndarray]:

@@ -1,0 +1,45 @@
+"""Gradient descent on quadratics: where it converges, and how far noise keeps it from the minimum.
+
+h is the curvature (h w^2 / 2 is the loss), lr the learning rate, s2 the variance of one gradient.
+"""
+
+from __future__ import annotations
+
+
+def largest_rate(h: float, momentum: float = 0.0) -> float:
+    """Return the learning rate above which descent diverges: 2 (1 + momentum) / h."""
+    _check(h, momentum)
+    return 2 * (1 + momentum) / h
+
+
+def stationary_variance(lr: float, h: float, s2: float, momentum: float = 0.0) -> float:
+    """Return the variance of w under a constant rate and independent noise, in the long run.
+
+    lr s2 (1 + m) / (h (1 - m) (2 (1 + m) - lr h)), with w -= lr v, v = m v + g; without momentum
+    lr s2 / (h (2 - lr h)), from Var w = (1 - lr h)^2 Var w + lr^2 s2.
+
+    Raises
+    ------
+    ValueError
+        If h is not above 0, momentum not in [0, 1), or lr not in (0, `largest_rate`).
+    """
+    if not 0 < lr < largest_rate(h, momentum):
+        raise ValueError(f"lr: {lr}: must be above 0 and below {largest_rate(h, momentum)}")
+    return lr * s2 * (1 + momentum) / (h * (1 - momentum) * (2 * (1 + momentum) - lr * h))
+
+
+def batch_variance(s2: float, batch: int, samples: int | None = None) -> float:
+    """Return the variance of a mini-batch's mean gradient: s2 / batch.
+
+    Without replacement, from `samples` in all, it is less by (samples - batch) / (samples - 1);
+    s2 is taken with 1 / samples.
+    """
+    if batch < 1 or (samples is not None and not max(batch, 2) <= samples):
+        raise ValueError(f"batch: {batch}, samples: {samples}: must be 1 <= batch <= samples")
+    left = 1.0 if samples is None else (samples - batch) / (samples - 1)
+    return s2 / batch * left
+
+
+def _check(h: float, momentum: float) -> None:
+    if not h > 0 or not 0 <= momentum < 1:
+        raise ValueError(f"h: {h}, momentum: {momentum}: must be above 0, and in [0, 1)")
