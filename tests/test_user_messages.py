@@ -103,6 +103,29 @@ def test_wrong_usage(
     assert part in capsys.readouterr().err and not Path("run").exists()
 
 
+NEW = {
+    "hole": (HEADER + "\n1,,owl\n", "line 2, column 'size': '': is missing; fill it in or leave"),
+    "text": (HEADER + "\n1,x,owl\n", "'x': is no number; correct it or leave out the row"),
+    "no header": ("1,0.25,owl\n2,0.5,fox\n", "has no column 'size'"),
+}
+
+
+def test_advice_on_new_samples_can_be_followed(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is nothing to choose any more: no option is named, of the command line or of Python."""
+    monkeypatch.chdir(tmp_path)
+    Path("t.csv").write_text(text(), encoding="utf-8")
+    given = ("--data", "t.csv", "--target", "kind", "--set", "training.epochs=1")
+    assert run("train", *given, "--out", "run") == 0
+    capsys.readouterr()
+    for table, said in NEW.values():
+        Path("new.csv").write_text(table, encoding="utf-8")
+        assert run("predict", "run", "--data", "new.csv") == 2
+        told = capsys.readouterr().err
+        assert said in told and not re.search(r"--missing|--set|missing=|header=|categories", told)
+
+
 # --- divergence -----------------------------------------------------------------------------------
 
 
