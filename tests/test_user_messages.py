@@ -203,6 +203,21 @@ def test_errors_are_in_the_targets_own_units(scale: str, tmp_path: Path) -> None
     assert simdl.load(tmp_path / "run").metrics == result.metrics
 
 
+def test_a_sweep_may_record_them(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(text(), encoding="utf-8")
+    base = {
+        "data": {"path": str(path), "target": "size", "target_scale": "standard"},
+        "network": {"depth": 1}, "training": {"loss": "mse", "epochs": 1},
+    }  # fmt: skip
+    runs = simdl.Sweep(base, {}, 2, record=["test_rmse", "test_loss"]).run()
+    scale = np.array([simdl.data.load(path, target="size", target_scale="standard", seed=s)
+                      .target_scaler.scale[0] for s in (0, 1)])  # fmt: skip
+    assert np.allclose(runs.test_rmse, scale * np.sqrt(runs.test_loss), rtol=1e-12)
+    with pytest.raises(simdl.InputError, match="'test_rmse': is not measured"):
+        simdl.Sweep(simdl.with_values(base, {"training.loss": "mae"}), {}, 2, record=["test_rmse"])
+
+
 def test_a_result_is_told_in_a_line() -> None:
     data = simdl.Data(train=(np.eye(4), np.arange(4)))
     result = simdl.train(simdl.Network((4,), [L.Dense(4)]), data, epochs=3, batch_size=2)
