@@ -24,6 +24,9 @@ class Loss:
         """Return how many outputs a network needs to tell `classes` apart."""
         return classes
 
+    def check(self, outputs: tuple[int, ...]) -> None:
+        """Raise InputError where nothing can be learned from this loss of such outputs."""
+
     def targets(self, t: np.ndarray, outputs: tuple[int, ...], dtype: str, key: str) -> np.ndarray:
         """Return targets (n, m) as the engine takes them.
 
@@ -79,14 +82,13 @@ class SoftmaxCrossEntropy(Loss):
     label_smoothing: Share = 0.0
     labels: ClassVar[bool] = True
 
-    def targets(self, t: np.ndarray, outputs: tuple[int, ...], dtype: str, key: str) -> np.ndarray:
+    def check(self, outputs: tuple[int, ...]) -> None:
         if outputs == (1,):
             raise InputError(
                 "network: 1 output: the softmax of one output is always 1, and the loss 0: use "
                 "loss='binary_cross_entropy', which tells two classes by one output, or give one "
                 "output a class"
             )
-        return super().targets(t, outputs, dtype, key)
 
     def rule(self) -> tuple[Any, float]:
         from simdl.kernels.losses import softmax_cross_entropy

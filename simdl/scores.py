@@ -31,6 +31,11 @@ def has(parts: Spreads, part: str, kind: str) -> bool:
     return part in parts and (kind == "loss" or parts[part] is None)
 
 
+def errors_of(loss: Loss) -> tuple[str, ...]:
+    """Return what a loss says of a regression besides, as `in_own_units` names it."""
+    return ("rmse", "r2") if isinstance(loss, MeanSquaredError) else ()
+
+
 def in_own_units(
     loss: Loss, encoder: Encoder, parts: Spreads, losses: Mapping[str, float]
 ) -> dict[str, float]:
@@ -42,7 +47,7 @@ def in_own_units(
     """
     scaler = encoder.target_scaler
     scales: Any = [1.0] if scaler is None else np.unique(scaler.scale)
-    if not isinstance(loss, MeanSquaredError) or len(scales) > 1 or not np.isfinite(scales).all():
+    if not errors_of(loss) or len(scales) > 1 or not np.isfinite(scales).all():
         return {}
     found: dict[str, float] = {}
     for part, value in losses.items():

@@ -142,6 +142,7 @@ def describe(
     chosen_schedule = problems.tried(make_schedule, schedule)
     chosen_stop = problems.tried(make_stop, stop)
     problems.report()
+    chosen_loss.check(net.output_shape)
     batch = batch_size if isinstance(batch_size, str) else int(batch_size)
     epochs, steps = (None if length is None else int(length) for length in (epochs, steps))
     return Training(

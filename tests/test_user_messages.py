@@ -103,6 +103,29 @@ def test_wrong_usage(
     assert part in capsys.readouterr().err and not Path("run").exists()
 
 
+NEW = {
+    "hole": (HEADER + "\n1,,owl\n", "line 2, column 'size': '': is missing; fill it in or leave"),
+    "text": (HEADER + "\n1,x,owl\n", "'x': is no number; correct it or leave out the row"),
+    "no header": ("1,0.25,owl\n2,0.5,fox\n", "has no column 'size'"),
+}
+
+
+def test_advice_on_new_samples_can_be_followed(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is nothing to choose any more: no option is named, of the command line or of Python."""
+    monkeypatch.chdir(tmp_path)
+    Path("t.csv").write_text(text(), encoding="utf-8")
+    given = ("--data", "t.csv", "--target", "kind", "--set", "training.epochs=1")
+    assert run("train", *given, "--out", "run") == 0
+    capsys.readouterr()
+    for table, said in NEW.values():
+        Path("new.csv").write_text(table, encoding="utf-8")
+        assert run("predict", "run", "--data", "new.csv") == 2
+        told = capsys.readouterr().err
+        assert said in told and not re.search(r"--missing|--set|missing=|header=|categories", told)
+
+
 # --- divergence -----------------------------------------------------------------------------------
 
 
@@ -178,6 +201,21 @@ def test_errors_are_in_the_targets_own_units(scale: str, tmp_path: Path) -> None
     assert result.metrics["test_r2"] == pytest.approx(wanted["R^2"], rel=1e-4)
     result.save(tmp_path / "run")
     assert simdl.load(tmp_path / "run").metrics == result.metrics
+
+
+def test_a_sweep_may_record_them(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(text(), encoding="utf-8")
+    base = {
+        "data": {"path": str(path), "target": "size", "target_scale": "standard"},
+        "network": {"depth": 1}, "training": {"loss": "mse", "epochs": 1},
+    }  # fmt: skip
+    runs = simdl.Sweep(base, {}, 2, record=["test_rmse", "test_loss"]).run()
+    scale = np.array([simdl.data.load(path, target="size", target_scale="standard", seed=s)
+                      .target_scaler.scale[0] for s in (0, 1)])  # fmt: skip
+    assert np.allclose(runs.test_rmse, scale * np.sqrt(runs.test_loss), rtol=1e-12)
+    with pytest.raises(simdl.InputError, match="'test_rmse': is not measured"):
+        simdl.Sweep(simdl.with_values(base, {"training.loss": "mae"}), {}, 2, record=["test_rmse"])
 
 
 def test_a_result_is_told_in_a_line() -> None:

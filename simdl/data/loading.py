@@ -118,7 +118,8 @@ def samples(
     if form is None:
         return inputs(f"{name}: x", read_samples(file), missing)
     table = suffix == ".csv"
-    frame = csv_frame(file, form.delimiter, form.header) if table else parquet_frame(file)
+    named = form.header is not False  # what was trained on had a header, or said that it has none
+    frame = csv_frame(file, form.delimiter, named) if table else parquet_frame(file)
     return read_alike(frame, form)
 
 

@@ -18,6 +18,7 @@ from simdl import _sources
 from simdl.configuration import KEYS, Configuration, with_values
 from simdl.errors import InputError, suggest
 from simdl.network import check_seed
+from simdl.scores import errors_of
 from simdl.sweep.measures import canonical, numeric_digest, plain
 from simdl.sweep.outcomes import ALWAYS, METRICS, STOPPING
 
@@ -194,6 +195,8 @@ def _record_problems(training: Any, record: Sequence[str]) -> Iterable[str]:
         parts = ("train_", "validation_", "test_")
         own = probe.when != "parts"
         measured += [probe.name] if own else [part + probe.name for part in parts]
+        if probe.name == "loss":
+            measured += [part + kind for part in parts for kind in errors_of(training.loss)]
     for name in record:
         if name not in measured:
             yield f"record: {name!r}: is not measured{suggest(str(name), measured)}"
