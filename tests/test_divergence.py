@@ -12,6 +12,7 @@ import simdl
 from simdl import layers as L
 from simdl import optimizers as O
 from simdl.kernels.philox import STREAM_ORDER, permutation
+from simdl.training import describe, train_chunk
 
 SAMPLES, BATCH, MARKED, SEED = 20, 4, 11, 2
 STILL = O.SGD(lr=0.0)  # the weights keep their places
@@ -136,7 +137,8 @@ def test_parameters_only(name: str, planted: float) -> None:
     net = simdl.Network((2,), [dense(), L.Tanh(), dense(), L.Residual([dense()])])
     params = net.init(0)
     params[name].flat[1] = planted
-    result = simdl.train(net, data(False), batch_size=BATCH, epochs=2, params=params)
+    training = describe(net, batch_size=BATCH, epochs=2)
+    result = train_chunk(training, [data(False)], [0], [params])[0]  # `train` refuses to start so
     layer = name.rpartition(".")[0]
     assert result.divergence == {"step": 0, "layer": layer, "cause": "parameters"}
     assert result.steps == 0
