@@ -5,8 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
-from pathlib import Path
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -16,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool
 from simdl import data as datasets
 from simdl import keys
 from simdl.data import Data, Source
+from simdl.data.loading import read_once, state_of
 from simdl.data.parted import Kept
 from simdl.errors import InputError, Problems
 from simdl.initializers import initializer
@@ -202,13 +202,13 @@ class Configuration:
     def _read(self) -> Source:
         section = self.data_section
         options = section.options
-        return _read_once(
-            section.where, _state(section.where), section.target, tuple(options.items())
+        return read_once(
+            section.where, state_of(section.where), section.target, tuple(options.items())
         )
 
     def data(self, seed: int) -> Data:
         """The data, split and scaled for a seed, read-only: cells of a sweep share what is kept."""
-        key = self.data_section.model_dump_json(), _state(self.data_section.where), seed
+        key = self.data_section.model_dump_json(), state_of(self.data_section.where), seed
         return _KEPT.get(key, lambda: self.prepared(seed))
 
     def prepared(self, seed: int) -> Data:
@@ -335,19 +335,3 @@ def _section(kind: type[_Section], table: Mapping[str, Any], key: str, problems:
 
 
 _KEPT = Kept(64e6)
-
-
-def _state(where: str) -> tuple[int, int]:
-    """What changes when a file does: it is read again then."""
-    try:
-        found = Path(where).expanduser().stat()
-    except (OSError, ValueError):
-        return 0, 0
-    return found.st_mtime_ns, found.st_size
-
-
-@lru_cache(maxsize=16)
-def _read_once(
-    where: str, state: tuple[int, int], target: str | None, options: tuple[tuple[str, Any], ...]
-) -> Source:
-    return datasets.source(where, target=target, **dict(options))

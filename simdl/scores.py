@@ -18,11 +18,10 @@ Spreads = Mapping[str, float | None]  # part -> variance of its targets as train
 
 def spreads(data: Data) -> Spreads:
     """Return the parts that there are, each with its targets' variance, the mean over columns."""
-    parts = {name: getattr(data, name) for name in PARTS}
+    parts = {name: data.answers(name) for name, n in zip(PARTS, data.sizes, strict=True) if n}
     return {
-        name: None if part[1].ndim == 1 else float(np.mean(np.var(part[1], axis=0)))
-        for name, part in parts.items()
-        if part is not None
+        name: None if t.ndim == 1 else float(np.mean(np.var(t, axis=0)))
+        for name, t in parts.items()
     }
 
 

@@ -187,7 +187,7 @@ def resolved(function: Any, key: str) -> Any:
         return getattr(_module(module), name)
     except ImportError as error:
         lost = isinstance(error, ModuleNotFoundError) and error.name == module.partition(".")[0]
-        why = f"{error} (searched: {', '.join(_folders())}, sys.path)" if lost else error
+        why = f"{error} (searched: {', '.join(_folders()[-2:])}, sys.path)" if lost else error
         raise InputError(f"{key}: {function!r}: module cannot be imported: {why}") from None
     except AttributeError:
         raise InputError(f"{key}: {function!r}: module {module!r} has no {name!r}") from None

@@ -114,7 +114,8 @@ def test_probes_know_what_they_look_at() -> None:
 def test_parameters_of_norms_are_seen(name: str) -> None:
     params = NET.init(0)
     params[name].flat[0] = np.nan
-    result = simdl.train(NET, DATA, batch_size=7, epochs=1, params=params)
+    training = describe(NET, batch_size=7, epochs=1)
+    result = train_chunk(training, [DATA], [0], [params])[0]  # `train` refuses to start so
     layer = name.rpartition(".")[0]
     assert result.divergence == {"step": 0, "layer": layer, "cause": "parameters"}
 

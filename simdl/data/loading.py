@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -160,6 +161,22 @@ def load(
         raise InputError(*problems)
     whole = source(name_or_path, target=target, seed=seed, **options)
     return whole.split(split, scale, seed, target_scale)
+
+
+def state_of(where: str) -> tuple[int, int]:
+    """What changes when a file does: it is read again then."""
+    try:
+        found = Path(where).expanduser().stat()
+    except (OSError, ValueError):
+        return 0, 0
+    return found.st_mtime_ns, found.st_size
+
+
+@lru_cache(maxsize=16)
+def read_once(
+    where: str, state: tuple[int, int], target: str | None, options: tuple[tuple[str, Any], ...]
+) -> Source:
+    return source(where, target=target, **dict(options))
 
 
 def _regular_file(name: str) -> Path:

@@ -92,9 +92,11 @@ def lion(params, grads, slots, options, lr, t):
     fresh1, fresh2 = real(1.0 - options[2]), real(1.0 - options[3])
     mean = slots[0]
     for i in range(params.size):
+        params[i] *= shrink
+    for i in range(params.size):  # in one loop, vectors fuse what the loop's last elements do not
         c = beta1 * mean[i] + fresh1 * grads[i]
         mean[i] = beta2 * mean[i] + fresh2 * grads[i]
-        params[i] = shrink * params[i] - (rate if c > 0 else (-rate if c < 0 else c))
+        params[i] -= rate if c > 0 else (-rate if c < 0 else c)
 
 
 @njit
