@@ -16,6 +16,7 @@ from sweep_cases import AXES, BASE, HERE, calls, measurements, simple, trainings
 import simdl
 from simdl import _sources
 from simdl import layers as L
+from simdl.data.loading import read_once
 from simdl.errors import InputError
 from simdl.probes import NAMES
 from simdl.sweep import Sweep, grid
@@ -197,9 +198,7 @@ def test_data_bytes_are_in_the_identity(tmp_path: Path) -> None:
     found = []
     for last in ("40,1,0", "41,1,0"):
         file.write_text("\n".join(["a,b,t", *rows, last]) + "\n", encoding="utf-8")
-        from simdl import configuration
-
-        configuration._read_once.cache_clear()  # another process would read it anew
+        read_once.cache_clear()  # another process would read it anew
         found.append(identities(Sweep(base, seeds=2)))
     assert not found[0] & found[1]
 

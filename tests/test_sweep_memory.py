@@ -168,6 +168,7 @@ def test_data_files_count_once_in_a_forecast(large: None, tmp_path: Path) -> Non
 
 def test_cells_share_small_data_too(monkeypatch: pytest.MonkeyPatch) -> None:
     made = []
+    monkeypatch.setattr(configuration, "_KEPT", parted.Kept(64e6))  # other tests fill the real one
     monkeypatch.setattr(Configuration, "prepared", counting(Configuration.prepared, made))
     base = BASE | {"data": {"name": "moons", "samples": 61}}
     Sweep(base, {"optimizer.lr": [1e-3, 1e-2, 1e-1]}, seeds=4).run(jobs=1)
