@@ -95,9 +95,8 @@ def read_npz(path: Path, task: str | None = None, missing: str | None = None) ->
 
 def _refuse_missing(path: Path, x: NDArray[Any]) -> None:
     """Name the first NaN, which stands for a missing value."""
-    lacking = np.argwhere(np.isnan(x)) if x.dtype.kind == "f" else ()
-    if len(lacking):
-        row, *column = (int(i) for i in lacking[0])
+    if x.dtype.kind == "f" and np.isnan(x).any():
+        row, *column = np.argwhere(np.isnan(x))[0].tolist()
         where = f", column {column[0] if len(column) == 1 else tuple(column)}" if column else ""
         raise InputError(
             f"{path}: x: nan in row {row}{where}: is missing; fill it in, leave out the sample, or"
