@@ -83,7 +83,7 @@ def sweep(request: Request) -> None:
     """
     asked = plan(request)
     made, started = asked.sweep, time.monotonic()
-    say(f"{made.name}: {_size(made)}, {asked.jobs} jobs; store: {asked.store}")
+    say(f"{made.name}: {_size(made)}, {_where(request, asked.jobs)}; store: {asked.store}")
     failed: FailedTrials | None = None
     with shards.local(asked.store) if asked.shard else _as_is(asked.store) as (place, refresh):
         _tell_changes(made, place)
@@ -95,7 +95,7 @@ def sweep(request: Request) -> None:
 
             try:
                 runs = made.run(
-                    place, asked.jobs, request.executor, told, fresh=request.fresh,
+                    place, request.jobs, request.executor, told, fresh=request.fresh,
                     keep_going=request.keep_going, shard=asked.shard,
                 )  # fmt: skip
             except FailedTrials as error:
@@ -128,6 +128,13 @@ def forecast(request: Request) -> None:
         print(f"time     {duration(found.seconds)} with {asked.jobs} jobs, by {cells}")
     print(f"memory   {giga(found.memory)} of {giga(found.available)}")
     refuse_too_large(found.memory, found.available, asked.jobs)
+
+
+def _where(request: Request, jobs: int) -> str:
+    """Say how many trials run at once; how many workers a cluster has is not known yet."""
+    if executors.address(request.executor) is None:
+        return f"{jobs} jobs"
+    return request.executor + f", {jobs} jobs" * (request.jobs > 0)
 
 
 def _size(made: Sweep) -> str:

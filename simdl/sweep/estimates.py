@@ -107,13 +107,18 @@ def sizes(sweep: Sweep, cells: Iterable[int]) -> dict[int, Size]:
     return found
 
 
-def memory(sweep: Sweep, found: Mapping[int, Size], jobs: int) -> float:
-    """Return the bytes that a run takes at most; what it keeps counts twice, to be joined."""
+def memory(sweep: Sweep, found: Mapping[int, Size], jobs: int, processes: int = 0) -> float:
+    """Return the bytes that a run takes at most; what it keeps counts twice, to be joined.
+
+    Parameters
+    ----------
+    processes : of Python, beside this one
+    """
     seeds = len(sweep.seeds)
     histories = any(name != METRICS for name in sweep.record)
     running = [s.fixed + s.seed * min(s.most, seeds) for s in found.values()]
     kept = sum(s.history * histories for s in found.values()) * seeds + _KEPT * len(sweep.trials)
-    return _PROCESS + jobs * max(running, default=0.0) + 2 * kept
+    return _PROCESS * (1 + processes) + jobs * max(running, default=0.0) + 2 * kept
 
 
 def refuse_too_large(needed: float, available: float, jobs: int) -> None:

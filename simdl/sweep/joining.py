@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from simdl.errors import InputError
 from simdl.sweep.grid import Axis, Cell
-from simdl.sweep.outcomes import Array, Outcome
+from simdl.sweep.outcomes import FAILED, Array, Outcome
 
 if TYPE_CHECKING:
     import xarray
@@ -103,6 +104,15 @@ def refuse_clash(outcome: Outcome, taken: set[str]) -> None:
         raise InputError(f"{name}: is the name of an axis: give the measured quantity another")
     for name in sorted(set(outcome.variables) & (own | set(outcome.coordinates))):
         raise InputError(f"{name}: is the name of a dimension too: give one of them another")
+
+
+def checked(outcome: Outcome, taken: set[str]) -> Outcome:
+    """Return the outcome, as a failure where its names cannot stand beside the axes'."""
+    try:
+        refuse_clash(outcome, taken)
+    except InputError as error:
+        return replace(outcome, status=FAILED, message=str(error), variables={}, coordinates={})
+    return outcome
 
 
 class _Labels:

@@ -57,7 +57,7 @@ class Pool(Protocol):
         """Stop all that runs; add to `back` what it left."""
 
     def close(self, abandon: bool = False) -> None:
-        """End the workers; with `abandon`, without waiting for what runs to be of use."""
+        """End the workers; with `abandon`, what runs is of no more use."""
 
 
 class Threads:
