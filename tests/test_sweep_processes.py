@@ -20,7 +20,7 @@ from simdl.sweep.store import Store
 
 TRIALS = 60
 KILLS = int(os.environ.get("SIMDL_KILLS", "5"))
-CELLS = max(TRIALS // 2, 8 * KILLS)  # of two trials each: more than so many kills leave time for
+CELLS = max(TRIALS // 2, 6 * KILLS)  # of two trials each: so many kills leave some
 
 EACH = "from simdl.sweep import executors; executors.HOLD = -1.0\n"  # a transaction a chunk
 RUN = EACH + "sweep_cases.slow_sweep().run(sys.argv[1], jobs=2, progress=sweep_cases.tell)"
