@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import socket
@@ -9,6 +10,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from simdl.errors import InputError
@@ -187,17 +189,31 @@ def _client(executor: str, jobs: int) -> Iterator[Any]:
         with _local(jobs) as cluster, Client(cluster, set_as_default=False) as client:
             yield client
         return
-    said = f"executor: {executor!r}: no Dask scheduler answers there"
     host, _, port = place.partition("://")[2].rpartition(":")
-    try:
+    try:  # Dask tries again where a connection is refused
         socket.create_connection((host.strip("[]"), int(port)), ANSWER).close()
+        with ThreadPoolExecutor(1) as pool:  # a notebook's thread has a loop that runs already
+            pool.submit(asyncio.run, _answer(place)).result()
         client = Client(place, timeout=ANSWER, set_as_default=False)
-    except (OSError, TimeoutError, ValueError, OverflowError) as error:
+    except (OSError, TimeoutError, TypeError, ValueError, OverflowError) as error:
+        why = str(error) or f"nothing in {ANSWER:.0f} s"
         raise InputError(
-            f"{said} ({error}): check HOST:PORT and, with tls, Dask's certificates"
+            f"executor: {executor!r}: no Dask scheduler answers there ({why}): check HOST:PORT and,"
+            " with tls, the certificates in Dask's configuration"
         ) from None
     with client:
         yield client
+
+
+async def _answer(place: str) -> None:
+    """Wait for a scheduler's greeting, for which Dask's own client would wait forever."""
+    from distributed.comm import connect
+    from distributed.security import Security
+
+    async with asyncio.timeout(ANSWER):
+        given = Security().get_connection_args("client")
+        comm = await connect(place, timeout=ANSWER, **given)
+        await comm.close()
 
 
 @contextlib.contextmanager

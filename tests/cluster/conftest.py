@@ -50,14 +50,18 @@ def ended(processes: list[subprocess.Popen[bytes]]) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder into which the package is installed, built from a copy of the sources."""
+    """Return a folder into which the package is installed, built from a copy of the sources.
+
+    It is the same one every time: compiled code is kept by where its source lies.
+    """
     copy = tmp_path_factory.mktemp("sources")
     for folder in ("simdl", "scenarios"):
         ignore = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / folder, copy / folder, ignore=ignore)
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, copy / name)
-    target = tmp_path_factory.mktemp("workers") / "site-packages"
+    target = Path(sys.prefix) / "workers" / "site-packages"
+    shutil.rmtree(target, ignore_errors=True)
     subprocess.run(
         [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation",
          "--no-index", "--disable-pip-version-check", "--target", target, copy], check=True,
