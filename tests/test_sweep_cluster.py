@@ -99,7 +99,8 @@ class Played:
     def result(self, sent: Sent) -> tuple[list[Outcome], float]:
         return [Outcome(seed, COMPLETED) for seed in sent.seeds], 0.3 * len(sent.seeds)
 
-    def give_up(self, sent: Sent) -> None: ...
+    def give_up(self, sent: Sent) -> None:
+        self.sent = [other for other in self.sent if other is not sent]
 
     def tell(self, function: Any, workers: Any) -> None: ...
 
@@ -196,7 +197,8 @@ def test_without_workers_it_ends_and_keeps_what_came_back(monkeypatch: pytest.Mo
     assert kept and kept < ALL
 
 
-def test_a_process_that_does_not_know_the_job_is_prepared_again() -> None:
+@pytest.mark.parametrize("threads", [ONE, WIDE])
+def test_a_process_that_does_not_know_the_job_is_prepared_again(threads: dict[str, int]) -> None:
     class Forgetful(Played):
         forgot, greeted = 0, 0
 
@@ -208,7 +210,7 @@ def test_a_process_that_does_not_know_the_job_is_prepared_again() -> None:
             self.forgot += 1
             return None if self.forgot == 2 else super().result(sent)
 
-    workers = Forgetful(ONE)
+    workers = Forgetful(threads)
     found = played(workers)
     assert found.keys() == ALL and {o.status for o in found.values()} == {COMPLETED}
     assert workers.greeted == 2

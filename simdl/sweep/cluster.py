@@ -201,19 +201,14 @@ class Cluster:
         if piece is None:
             return
         result = self._connection.result(future)
-        self._unsend(piece)
-        if result is None:  # lost with its worker, or the worker does not know the job
-            self._workers.pop(piece.worker, None)
-            self._suspect(piece, alone=True)
+        if result is None:  # its worker died, or is another process under the same address
+            self._lost(self._workers.pop(piece.worker))
             return
+        del self._sent[future.key]
+        self._workers[piece.worker].pieces.remove(piece)
         outcomes, seconds = result
         self._warm.add(_host(piece.worker))
         self._bring(piece, outcomes, seconds)
-
-    def _unsend(self, piece: _Piece) -> None:
-        del self._sent[piece.future.key]
-        if piece.worker in self._workers:
-            self._workers[piece.worker].pieces.remove(piece)
 
     def _bring(self, piece: _Piece, outcomes: Sequence[Outcome], seconds: float) -> None:
         whole = piece.whole
@@ -242,6 +237,7 @@ class Cluster:
             raise self._connection.unreachable(f"no worker for {ALONE:.0f} s")
 
     def _lost(self, worker: _Worker) -> None:
+        """Take back what a worker ran that went away."""
         alone = len(worker.pieces) == 1
         for piece in worker.pieces:
             del self._sent[piece.future.key]

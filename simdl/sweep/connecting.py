@@ -22,7 +22,9 @@ from simdl.sweep.shipping import Job, differences
 
 ANSWER = 5.0  # seconds for a scheduler to answer
 WORKERS = 10.0  # seconds for a first worker to be there
-_TOLD = 5.0  # seconds for workers to hear something
+_START = 60.0  # the same for processes that are started here
+_HEARD = 30.0  # seconds for the scheduler to answer once it has been there
+_TOLD = 5.0  # seconds for workers to hear what is of no use to us
 
 
 class Connection:
@@ -31,7 +33,7 @@ class Connection:
     Raises
     ------
     InputError
-        If the scheduler does not answer or has no workers, or these have other versions.
+        If the scheduler does not answer, or has no workers.
     """
 
     def __init__(self, executor: str, jobs: int, job: Job) -> None:
@@ -41,10 +43,6 @@ class Connection:
         with contextlib.ExitStack() as stack:
             self._client = stack.enter_context(_client(executor, jobs))
             self._wait_for_workers()
-            ready = self.prepared(self.workers())
-            if not ready:
-                raise self.unreachable("its workers went away")
-            self._begun = True
             self._closing = stack.pop_all()
 
     @property
@@ -68,7 +66,7 @@ class Connection:
         """
         client = self._client
         try:
-            return dict(client.sync(client.scheduler.ncores, callback_timeout=WORKERS))
+            return dict(client.sync(client.scheduler.ncores, callback_timeout=_HEARD))
         except (OSError, TimeoutError, RuntimeError):
             raise self.unreachable("the scheduler is gone") from None
 
@@ -78,7 +76,8 @@ class Connection:
         Raises
         ------
         InputError
-            If one of the first cannot be; one that came later gets no work, and a warning says why.
+            If one of the first cannot be, by its versions or for what a user's module lacks; one
+            that comes later gets no work, and a warning says why.
         """
         new = [place for place in addresses if place not in self._refused]
         found = self._ask(remote.versions, new) if new else {}
@@ -94,15 +93,17 @@ class Connection:
         for line in told:
             warnings.warn(f"{line}; it gets no work", RuntimeWarning, stacklevel=2)
         self._refused |= {place for place, wrong in problems.items() if wrong}
+        self._begun = True
         return [place for place, wrong in problems.items() if wrong == [] and place in said]
 
     def _wait_for_workers(self) -> None:
-        until = time.monotonic() + WORKERS
+        place = address(self.executor)
+        until = time.monotonic() + (_START if place is None else WORKERS)
         while not self.workers():
             if time.monotonic() > until:
+                todo = f"start some with dask worker {place}" if place else "try again"
                 raise InputError(
-                    f"executor: {self.executor!r}: the scheduler has no workers: start some with"
-                    f" dask worker {address(self.executor)}"
+                    f"executor: {self.executor!r}: the scheduler has no workers: {todo}"
                 )
             time.sleep(0.1)
 
@@ -113,7 +114,11 @@ class Connection:
         try:
             return dict(
                 self._client.run(
-                    function, *given, workers=list(places), on_error="return", callback_timeout=60.0
+                    function,
+                    *given,
+                    workers=list(places),
+                    on_error="return",
+                    callback_timeout=2 * _HEARD,
                 )
             )
         except (OSError, TimeoutError, RuntimeError):

@@ -87,7 +87,8 @@ def prepare(job: Job, dask_worker: Any = None) -> list[str]:
     A module of the user's is imported from the client's source, whatever lies here under its name.
     """
     if job.own_processes:  # a terminal's Ctrl-C is for the client, which says what is to end
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        with contextlib.suppress(ValueError):  # not in the main thread, where it would not come
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
     prepared = _Prepared(job, _unpack(job, getattr(dask_worker, "local_directory", None)))
     problems = []
     with _lock:
