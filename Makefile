@@ -40,7 +40,7 @@ test-bounds: setup ## run kernels, layers and products with bounds checks
 	  tests/test_layers.py::test_golden tests/test_products.py
 
 test-dask: $(VENV)-dask/.stamp ## run sweeps on Dask's processes, in .venv-dask
-	$(VENV)-dask/bin/python -m pytest -n 1 tests/cluster
+	$(VENV)-dask/bin/python -m pytest -n 0 tests/cluster
 
 test-latest: $(VENV)-latest/bin/python ## run the tests on the newest versions of everything, in .venv-latest
 	$(VENV)-latest/bin/python $(pip) install --upgrade --upgrade-strategy eager pip -e '.[dev]'

@@ -2,50 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from dask_processes import announced, ended, start, wait_for_workers
 from processes import ROOT
-
-PATIENCE = 60.0  # seconds for a process to be there
-
-
-def start(*command: str | Path, cwd: Path, path: Path | None = None) -> subprocess.Popen[bytes]:
-    """Start one of Dask's programs; what it says goes to a file."""
-    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
-    if path is not None:
-        environment["PYTHONPATH"] = str(path)
-    log = (cwd / f"{command[0]}.log").open("ab")
-    with log:
-        return subprocess.Popen(
-            [sys.executable, "-P", "-m", "distributed.cli.dask_" + str(command[0])]
-            + [str(part) for part in command[1:]],
-            env=environment, cwd=cwd, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-        )  # fmt: skip
-
-
-@contextlib.contextmanager
-def ended(processes: list[subprocess.Popen[bytes]]) -> Iterator[None]:
-    """End processes, those started last first."""
-    try:
-        yield
-    finally:
-        for process in reversed(processes):
-            process.terminate()
-        for process in reversed(processes):
-            try:
-                process.wait(15)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
 
 
 @pytest.fixture(scope="session")
@@ -79,11 +44,7 @@ def scheduler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "--no-dashboard", "--scheduler-file", file, cwd=folder,
     )  # fmt: skip
     with ended([process]):
-        until = time.monotonic() + PATIENCE
-        while not file.exists() or not file.read_text():
-            assert time.monotonic() < until and process.poll() is None
-            time.sleep(0.05)
-        yield json.loads(file.read_text())["address"].replace("tcp", "dask")
+        yield announced(file, process).replace("tcp", "dask")
 
 
 @pytest.fixture(scope="session")
@@ -103,11 +64,3 @@ def cluster(
     with ended(processes):
         wait_for_workers(scheduler, 2)
         yield scheduler
-
-
-def wait_for_workers(scheduler: str, count: int) -> None:
-    """Wait until so many workers are there."""
-    from distributed import Client
-
-    with Client(scheduler.replace("dask", "tcp"), set_as_default=False) as client:
-        client.wait_for_workers(count, timeout=PATIENCE)
