@@ -73,6 +73,11 @@ class Outcome:
     variables: Mapping[str, Array] = field(default_factory=dict)
     coordinates: Mapping[str, Array] = field(default_factory=dict)
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of what was recorded or measured."""
+        return sum(array.values.nbytes for array in self.variables.values())
+
 
 def train_cell(
     configuration: Configuration, record: Sequence[str], seeds: Sequence[int], control: np.ndarray
