@@ -47,6 +47,7 @@ class Played:
     """
 
     alive = True
+    compiles = True
 
     def __init__(
         self, threads: Mapping[str, int], deadly: Any = (), killed: Any = (), reborn: bool = True
@@ -93,7 +94,10 @@ class Played:
         assert len(mine) <= self.threads[worker]
         host = worker.rpartition(":")[0]
         there = [s for s in self.sent if s.worker.rpartition(":")[0] == host]
-        assert host in self.warm or len(there) == 1, "a host compiles once"
+        if seeds:
+            assert host in self.warm or not self.compiles
+        else:
+            assert self.compiles and len(there) == 1 and host not in self.warm
         return sent
 
     def result(self, sent: Sent) -> tuple[list[Outcome], float]:
@@ -129,7 +133,7 @@ def played(workers: Played, jobs: int | None = None, going: bool = True) -> Tria
             found.update(new)
         return going or all(outcome.status != FAILED for outcome in found.values())
 
-    pool = Cluster(workers, range(CELLS), jobs)
+    pool = Cluster(workers, range(CELLS), jobs, workers.compiles)
     schedule = Schedule({cell: list(SEEDS) for cell in range(CELLS)}, pool.threads)
     try:
         conduct(schedule, pool, finished)
@@ -137,6 +141,36 @@ def played(workers: Played, jobs: int | None = None, going: bool = True) -> Tria
         error.found = found  # type: ignore[attr-defined]
         raise
     return found
+
+
+def test_what_must_not_be_compiled_begins_everywhere_at_once() -> None:
+    """Long trials: all workers have one before the first comes back."""
+
+    class Slow(Played):
+        compiles = False
+        most = 0
+
+        def workers(self) -> dict[str, int]:
+            self.most = max(self.most, len(self.sent))
+            return super().workers() if len(self.sent) != 1 else dict(self.threads)
+
+    workers = Slow({"a:1": 1, "a:2": 1, "a:3": 1})
+    assert played(workers).keys() == ALL and workers.most == 3
+
+
+def test_who_compiles_may_die_of_it() -> None:
+    class Fatal(Played):
+        def workers(self) -> dict[str, int]:
+            for worker in list(self.threads):
+                if any(sent.worker == worker and not sent.seeds for sent in self.sent):
+                    self.warm.add(worker.rpartition(":")[0])  # the others are on their own
+                    self._die(worker)
+            return super().workers()
+
+    workers = Fatal(MANY)
+    found = played(workers)
+    assert workers.deaths == 2 and found.keys() == ALL
+    assert {o.status for o in found.values()} == {COMPLETED}
 
 
 ALL = {(cell, seed) for cell in range(CELLS) for seed in SEEDS}

@@ -120,7 +120,10 @@ def forecast(request: Request) -> None:
     store = None if request.fresh or not asked.store.exists() else asked.store
     if store is not None:
         _tell_changes(made, store)
-    found = made.forecast(asked.store, asked.jobs, asked.shard, fresh=request.fresh)
+    elsewhere = executors.address(request.executor) is not None
+    found = made.forecast(
+        asked.store, asked.jobs, asked.shard, fresh=request.fresh, executor=request.executor
+    )
     print(f"{made.name}: {_size(made)}")
     print(f"missing  {found.missing} (store: {asked.store})")
     if found.seconds is not None:
@@ -128,6 +131,9 @@ def forecast(request: Request) -> None:
         print(f"time     {duration(found.seconds)} with {asked.jobs} jobs, by {cells}")
     how = ", by the pilot" if found.tried else ""
     print(f"memory   {giga(found.memory)} of {giga(found.available)}{how}")
+    if elsewhere:
+        print(f"both are this machine's with {asked.jobs} jobs; {request.executor} is not asked")
+        return
     refuse_too_large(found.memory, found.available, asked.jobs)
 
 

@@ -76,23 +76,30 @@ class _Worker:
 class Cluster:
     """A pool of Dask's workers.
 
-    The first chunk on each host runs alone there: what all need is compiled then, into a cache that
-    the host's other workers read. Workers may come and go. What a lost worker ran is run again,
-    alone; what keeps killing its worker is halved, down to the trial, which fails.
+    On each host one worker compiles what trainings need, into a cache that the host's other workers
+    read, before chunks are sent there. Workers may come and go. What a lost worker ran is run
+    again, alone; what keeps killing its worker is halved, down to the trial, which fails.
 
     Parameters
     ----------
     connection : to the scheduler; it is closed with the pool
     tables : what each cell is described by
     jobs : chunks that may run at once, None for as many as the workers have threads
+    compiles : whether there is something to compile before; what a measurement needs is not known
     """
 
     def __init__(
-        self, connection: Connection, tables: Sequence[Any], jobs: int | None = None
+        self,
+        connection: Connection,
+        tables: Sequence[Any],
+        jobs: int | None = None,
+        compiles: bool = True,
     ) -> None:
         self._connection, self._tables, self._jobs = connection, tables, jobs
+        self._compiles = compiles
         self._workers: dict[str, _Worker] = {}
         self._warm: set[str] = set()  # hosts
+        self._warming: dict[str, tuple[str, Any]] = {}  # by host: the worker that compiles, future
         self._waiting: deque[_Piece] = deque()
         self._sent: dict[str, _Piece] = {}  # by the key of its future
         self._events: queue.SimpleQueue[Any] = queue.SimpleQueue()  # futures that came back
@@ -124,7 +131,8 @@ class Cluster:
         count = min(executors.workers(jobs), sum(map(len, waiting.values())))
         limit = None if elsewhere and jobs < 0 else executors.workers(jobs)
         with contextlib.closing(Connection(executor, count, made)) as connection:
-            yield cls(connection, [cell.table for cell in sweep.cells], limit)
+            tables = [cell.table for cell in sweep.cells]
+            yield cls(connection, tables, limit, sweep.measure is None)
 
     # --- what every pool does ---------------------------------------------------------------------
 
@@ -173,16 +181,30 @@ class Cluster:
         """Return the worker with most room for a piece, or for a new chunk, None where none is."""
         if self._jobs is not None and len(self._sent) >= self._jobs:
             return None
-        busy = {_host(address) for address, worker in self._workers.items() if worker.pieces}
         free = [
             address
             for address, worker in self._workers.items()
-            if worker.takes(piece) and (_host(address) in self._warm or _host(address) not in busy)
+            if worker.takes(piece) and (_host(address) in self._warm or not self._compiles)
         ]
         load = {a: len(self._workers[a].pieces) / self._workers[a].threads for a in free}
         return min(free, key=load.__getitem__, default=None)
 
+    def _warm_up(self, table: Any) -> None:
+        """Let one worker of each host compile; one that dies of it, or fails, is of no account."""
+        for address in self._workers:
+            host = _host(address)
+            if host not in self._warm and host not in self._warming:
+                future = self._connection.submit(address, table, ())
+                self._warming[host] = address, future
+                future.add_done_callback(self._events.put)
+
+    def _warmed(self, host: str) -> None:
+        self._connection.give_up(self._warming.pop(host)[1])
+        self._warm.add(host)
+
     def _send_waiting(self) -> None:
+        if self._compiles and self._waiting:
+            self._warm_up(self._tables[self._waiting[0].whole.chunk.cell])
         for piece in list(self._waiting):
             address = self._free(piece)
             if address is None:
@@ -197,6 +219,8 @@ class Cluster:
 
     def _returned(self, future: Any) -> None:
         """Take what a future brings; a piece that was given up meanwhile has another by now."""
+        for host in [host for host, (_, made) in self._warming.items() if made is future]:
+            self._warmed(host)
         piece = self._sent.get(future.key)
         if piece is None:
             return
@@ -207,7 +231,6 @@ class Cluster:
         del self._sent[future.key]
         self._workers[piece.worker].pieces.remove(piece)
         outcomes, seconds = result
-        self._warm.add(_host(piece.worker))
         self._bring(piece, outcomes, seconds)
 
     def _bring(self, piece: _Piece, outcomes: Sequence[Outcome], seconds: float) -> None:
@@ -227,6 +250,8 @@ class Cluster:
         there = self._connection.workers()
         for address in self._workers.keys() - there.keys():
             self._lost(self._workers.pop(address))
+        for host in [host for host, (at, _) in self._warming.items() if at not in there]:
+            self._warmed(host)
         new = there.keys() - self._workers.keys()
         for address in self._connection.prepared(new) if new else ():
             self._workers[address] = _Worker(there[address])

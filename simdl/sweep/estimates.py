@@ -184,16 +184,19 @@ class Forecast:
     tried: bool = False
 
 
-def forecast(sweep: Sweep, missing: Mapping[int, int], jobs: int, stored: bool = False) -> Forecast:
+def forecast(
+    sweep: Sweep, missing: Mapping[int, int], jobs: int, stored: bool = False, processes: int = 0
+) -> Forecast:
     """Time a few cells for a moment each, and reckon from that.
 
     Parameters
     ----------
     missing : trials to run, by cell
     stored : whether results go to a store
+    processes : as of `memory`
     """
     seconds, each, tried = None, {}, False
-    needed = memory(sweep, sizes(sweep, missing), jobs, stored)
+    needed = memory(sweep, sizes(sweep, missing), jobs, stored, processes)
     if needed <= machine_memory() and missing:
         cells = sorted(missing)
         at = np.unique(np.linspace(0, len(cells) - 1, _PILOTS).round().astype(int)).tolist()

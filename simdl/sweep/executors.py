@@ -49,6 +49,7 @@ class Schedule:
         self._jobs = jobs
         self._new = dict.fromkeys(self._waiting)
         self._seconds: dict[int, float] = {}  # a trial, by cell
+        self._bytes: dict[int, float] = {}  # that a trial leaves, by cell
 
     def take(self) -> Chunk | None:
         """Return the next chunk, None when all are taken."""
@@ -72,15 +73,18 @@ class Schedule:
         return self._seconds.get(cell, 0.0) * len(self._waiting[cell])
 
     def size(self, cell: int) -> int:
-        """Return how many seeds of `cell` take about TARGET seconds."""
+        """Return how many seeds of `cell` take about TARGET seconds and leave at most HELD."""
+        largest = self._bytes.get(cell, max(self._bytes.values(), default=0.0))
+        most = max(1, int(HELD / max(largest, 1.0)))
         if cell in self._seconds:
-            return max(1, round(TARGET / max(self._seconds[cell], 1e-6)))
+            return min(most, max(1, round(TARGET / max(self._seconds[cell], 1e-6))))
         slowest = max(self._seconds.values(), default=TARGET)
-        return max(1, int(TARGET / 2 / max(slowest, 1e-6)))
+        return min(most, max(1, int(TARGET / 2 / max(slowest, 1e-6))))
 
-    def measured(self, chunk: Chunk, seconds: float) -> None:
-        """Learn how long a chunk took; the newest counts, since the first one also compiled."""
+    def measured(self, chunk: Chunk, seconds: float, nbytes: int = 0) -> None:
+        """Learn what a chunk took and left; the newest counts, since the first one compiled."""
         self._seconds[chunk.cell] = seconds / len(chunk.seeds)
+        self._bytes[chunk.cell] = nbytes / len(chunk.seeds)
 
 
 def workers(jobs: int) -> int:
@@ -140,7 +144,8 @@ def conduct(
     Parameters
     ----------
     schedule : gives out the chunks
-    finished : gets the chunks that came back within HOLD and HELD, in this thread; False stops all others
+    finished : gets the chunks that came back within HOLD and HELD, in this thread; False stops all
+        others
     stop : (1 or more,) int64; another thread stops all by setting its first element
     stopping : called when Ctrl-C is first heard
 
@@ -223,9 +228,10 @@ class _Crew:
         failed = False
         if self._pool.next(self._back, _PATIENCE):
             chunk, outcomes, seconds = self._back[-1]
-            self._schedule.measured(chunk, seconds)
+            nbytes = sum(outcome.nbytes for outcome in outcomes)
+            self._schedule.measured(chunk, seconds, nbytes)
             failed = any(outcome.status == FAILED for outcome in outcomes)
-            self._held += sum(outcome.nbytes for outcome in outcomes)
+            self._held += nbytes
         # workers get new work before this is stored; without any, one chunk waits for them
         while (self._pool.room() or not self._pool.running) and self.start():
             pass

@@ -76,7 +76,8 @@ class Outcome:
     @property
     def nbytes(self) -> int:
         """Bytes of what was recorded or measured."""
-        return sum(array.values.nbytes for array in self.variables.values())
+        arrays = [*self.variables.values(), *self.coordinates.values()]
+        return sum(array.values.nbytes for array in arrays)
 
 
 def train_cell(

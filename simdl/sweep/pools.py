@@ -61,13 +61,12 @@ class Pool(Protocol):
 
 
 class Threads:
-    """Threads of this process; the first chunk runs alone: what all need is compiled then."""
+    """Threads of this process. What several need, Numba compiles once: the others wait for it."""
 
     def __init__(self, run: Run, jobs: int) -> None:
         self._run, self._jobs = run, jobs
         self._pool = ThreadPoolExecutor(jobs, thread_name_prefix="simdl")
         self._running: dict[_Pending, tuple[Chunk, np.ndarray]] = {}
-        self._warm = False
         # futures.wait would hold back an interrupt's handler; a queue with a timeout does not
         self._done: queue.SimpleQueue[_Pending] = queue.SimpleQueue()
 
@@ -77,7 +76,7 @@ class Threads:
 
     def room(self) -> bool:
         """One more than there are threads, so that none waits."""
-        return self._warm and len(self._running) <= self._jobs
+        return len(self._running) <= self._jobs
 
     def submit(self, chunk: Chunk) -> None:
         control = np.zeros(3, np.int64)
@@ -91,7 +90,6 @@ class Threads:
         except queue.Empty:
             return False
         self._take_back(future, back)
-        self._warm = True
         return True
 
     def stop(self, back: list[Back]) -> None:

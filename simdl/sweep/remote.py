@@ -67,7 +67,7 @@ class _Prepared:
         if key not in self._made:
             made = Configuration.parse(table)
             if data_key(made) in self.job.data:
-                vars(made)["_read"] = self.job.data[data_key(made)]
+                made = made.reading(self.job.data[data_key(made)])
             self._made = {key: made}  # chunks of a cell mostly follow each other
         return self._made[key]
 
@@ -112,6 +112,8 @@ def prepare(job: Job, dask_worker: Any = None) -> list[str]:
 def run(key: str, table: Any, seeds: Sequence[int]) -> tuple[list[Outcome], float]:
     """Run seeds of one cell; return what they left and the seconds it took.
 
+    Without seeds what a training of this cell needs is compiled, or loaded, for others to find it.
+
     Raises
     ------
     Unprepared
@@ -129,14 +131,17 @@ def run(key: str, table: Any, seeds: Sequence[int]) -> tuple[list[Outcome], floa
             with _lock:
                 _activate(prepared)
                 configuration = prepared.configuration(table)
-            outcomes = train_cell(configuration, job.record, seeds, control)
+            if not seeds:
+                control[0] = 1  # ends before its first step
+            outcomes = train_cell(configuration, job.record, seeds or (0,), control)
         else:
             with _lock:
                 _activate(prepared)
                 function = prepared.measure()
             outcomes = measure_cell(function, table, seeds, control, job.record)
     taken = set(job.taken)
-    return [checked(outcome, taken) for outcome in outcomes], time.perf_counter() - start
+    outcomes = [checked(outcome, taken) for outcome in outcomes if outcome.seed in seeds]
+    return outcomes, time.perf_counter() - start
 
 
 def stop(key: str) -> None:

@@ -143,9 +143,12 @@ class Sweep:
 
     def forecast(
         self, store: str | os.PathLike[str] | None = None, jobs: int = -1,
-        shard: tuple[int, int] | None = None, *, fresh: bool = False,
+        shard: tuple[int, int] | None = None, *, fresh: bool = False, executor: str = "threads",
     ) -> estimates.Forecast:  # fmt: skip
-        """Return what `run` would take: trials, seconds by a short pilot, memory; keep nothing."""
+        """Return what `run` would take: trials, seconds by a short pilot, memory; keep nothing.
+
+        Times are this machine's, also where a cluster is to run it, which is not asked.
+        """
         wanted = set(self._distinct(shard))
         if store is not None and Path(store).exists() and not fresh:
             with Store(store) as opened:
@@ -155,7 +158,8 @@ class Sweep:
             if trial.identity in wanted:
                 wanted.remove(trial.identity)
                 missing[trial.cell] = missing.get(trial.cell, 0) + 1
-        return estimates.forecast(self, missing, executors.workers(jobs), store is not None)
+        here, stored = executors.workers(jobs), store is not None
+        return estimates.forecast(self, missing, here, stored, _processes(executor, here, missing))
 
     @cached_property
     def _key(self) -> str:
@@ -226,7 +230,8 @@ class Sweep:
             session = Session(self, opened, found, wanted, progress, keep_going)
             del found
             session.report()
-            with self._pool(executor, jobs, session.waiting, opened is not None) as (pool, schedule):
+            lent = self._pool(executor, jobs, session.waiting, opened is not None)
+            with lent as (pool, schedule):
                 if opened and fresh:
                     ledger.forget(opened, wanted)
                 if opened and (session.waiting or not ledger.is_registered(opened, self._key)):
@@ -253,7 +258,8 @@ class Sweep:
         most = {cell: size.most for cell, size in sizes.items()}
         here = executors.workers(jobs)
         if executors.address(executor) is None:
-            processes = here if executor == "dask" else 0
+            count = {cell: len(seeds) for cell, seeds in waiting.items()}
+            processes = _processes(executor, here, count)
             needed = estimates.memory(self, sizes, here, stored, processes)
             estimates.refuse_too_large(needed, estimates.machine_memory(), here)
         if executor == "threads" or not waiting:
@@ -303,6 +309,11 @@ class Sweep:
         if failures:
             raise FailedTrials(self.name, len(self.trials), failures, runs)
         return runs
+
+
+def _processes(executor: str, jobs: int, missing: Mapping[int, int]) -> int:
+    """Return how many worker processes are started on this machine for so many trials a cell."""
+    return min(jobs, sum(missing.values())) if executor == "dask" else 0
 
 
 def _record(record: Any) -> tuple[str, ...]:

@@ -64,10 +64,9 @@ def backward(dx, dy, x, y, alpha):
 def test_own_ops_and_own_data_travel(
     cluster: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also once they were edited: a worker must not go on with what it imported before."""
+    """Also once they were edited: a worker must not go on with what it had before."""
     rng = np.random.default_rng(0)
     x, t = rng.normal(size=(60, 3)), rng.integers(0, 2, 60)
-    np.savez(tmp_path / "own.npz", x=x, t=t)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "travelling_helper.py").write_text("VALUE = 1\n")
@@ -84,6 +83,7 @@ def test_own_ops_and_own_data_travel(
     }
     found = []
     for factor in (2.0, 0.5):
+        np.savez(tmp_path / "own.npz", x=(factor - 1) * x, t=t)
         (tmp_path / "travelling_op.py").write_text(
             OP.format(factor=factor, helper="travelling_helper")
         )

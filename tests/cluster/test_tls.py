@@ -8,7 +8,7 @@ from pathlib import Path
 
 import dask
 import pytest
-from dask_processes import announced, ended, start
+from dask_processes import announced, ended, start, wait_for_workers
 from sweep_cases import bits, measurements
 
 from simdl.errors import InputError
@@ -36,4 +36,5 @@ def test_a_scheduler_behind_certificates(installed: Path, tmp_path: Path) -> Non
         parts = {"ca-file": str(certificate), "client.cert": str(certificate),
                  "client.key": str(key)}  # fmt: skip
         with dask.config.set({f"distributed.comm.tls.{k}": v for k, v in parts.items()}):
+            wait_for_workers(executor, 1)
             assert bits(measurements().run(executor=executor)) == bits(measurements().run())
