@@ -65,7 +65,7 @@ class Played:
             mine = [sent for sent in self.sent if sent.worker == worker]
             doomed = any((s.cell, seed) in self.deadly for s in mine for seed in s.seeds)
             due = [turn for turn in self.killed if turn <= self.turns]
-            if mine and due:
+            if due and any(sent.seeds for sent in mine):
                 self.killed.discard(min(due))
                 doomed = True
             if doomed:
@@ -148,11 +148,12 @@ def test_what_must_not_be_compiled_begins_everywhere_at_once() -> None:
 
     class Slow(Played):
         compiles = False
-        most = 0
+        most = looks = 0
 
         def workers(self) -> dict[str, int]:
-            self.most = max(self.most, len(self.sent))
-            return super().workers() if len(self.sent) != 1 else dict(self.threads)
+            self.most, self.looks = max(self.most, len(self.sent)), self.looks + 1
+            begun = self.most == 3 or self.looks > 100
+            return super().workers() if begun else dict(self.threads)
 
     workers = Slow({"a:1": 1, "a:2": 1, "a:3": 1})
     assert played(workers).keys() == ALL and workers.most == 3
@@ -225,7 +226,7 @@ def test_the_first_failure_may_stop_the_rest() -> None:
 def test_without_workers_it_ends_and_keeps_what_came_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "ALONE", 0.01)
     with pytest.raises(Unreachable, match="no worker for") as ended:
-        played(Played(ONE, killed={4}, reborn=False))
+        played(Played(ONE, killed={6}, reborn=False))
     found = ended.value.found  # type: ignore[attr-defined]
     kept = {trial for trial, outcome in found.items() if outcome.status == COMPLETED}
     assert kept and kept < ALL
