@@ -57,6 +57,7 @@ format: setup ## format the sources, mend what ruff can mend
 	$(VENV)/bin/ruff check --fix .
 
 bench: $(VENV)-bench/.stamp ## time training steps against PyTorch, JAX, scikit-learn, many seeds, sweeps, in .venv-bench
+	$(VENV)-bench/bin/python benchmarks/waiting.py
 	$(VENV)-bench/bin/python benchmarks/step_time.py
 	$(VENV)-bench/bin/python benchmarks/deep_sigmoid.py
 	$(VENV)-bench/bin/python benchmarks/peers.py

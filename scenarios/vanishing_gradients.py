@@ -113,7 +113,9 @@ def sweeps(settings: Settings) -> dict[str, simdl.Sweep | Tuned]:
         ),
         "large": born(deep, {}, claims, activation="tanh", init=LARGE, width=128),
         "birth": born(deep, {ACTIVATION: list(SHOWN), INIT: list(INITS.values())}, claims),
-        "skipped": born(deep, {FITTED: fits, RESIDUAL: [False, True]}, survey),
+        "skipped": born(
+            deep, {ACTIVATION: list(SHOWN), INIT: list(INITS.values())}, survey, residual=True,
+        ),
         "by_depth": born(
             deep, {DEPTH: [5, 10, 20, 40]}, claims, activation="sigmoid", init=INITS["Glorot"],
         ),
@@ -179,7 +181,7 @@ def claims(results: dict[str, xarray.Dataset], settings: Settings) -> list[Claim
     return [
         Claim("T03-factor", equals(vanished, theory(1.0), 0.03)),
         Claim("T03-training", direction(stuck / GUESSING, 0.95)),
-        Claim("T06a", judges.bound(tail, upper=1.0, tolerance=1e-6)),
+        Claim("T06a", judges.exact(tail, (1 + np.exp(-2 * np.abs(x))) ** -2, 1e-6)),
         Claim("T06b", direction(results["large"]["back"], 1.0, above=False, log=True)),
         Claim("T07a", judges.exact(slope, 1.0, 0.0)),
         Claim("T07b", direction(glorot["back"], 0.9)),
@@ -301,20 +303,26 @@ def _depth(survey: xarray.Dataset) -> Any:
 
 
 def _residual(birth: xarray.Dataset, connected: xarray.Dataset) -> Any:
-    """Gradient at birth by layer, accuracy against depth, with and without residual connections."""
-    figure, axes = panels.grid(2, len(FITTING), (10, 5.8))
+    """With residual connections: gradient at birth by layer and initialisation; accuracy."""
+    figure, axes = panels.grid(2, len(FITTING), (10, 6.4))
+    layers = birth["layer"].values
     for column, (activation, init) in enumerate(FITTING.items()):
         top, bottom = axes[:, column]
-        for i, label in enumerate(("plain", "residual")):
-            arm = {FITTED: column, RESIDUAL: i}
-            found = _relative(birth.isel(arm))
-            panels.band(top, birth["layer"], found, label, style.COLOURS[i], log=True, **_marks(i))
-            _against_depth(bottom, connected["test_accuracy"].isel(arm), label, i)
+        for i, name in enumerate(INITS):
+            found = _relative(birth.sel({ACTIVATION: activation}).isel({INIT: i}))
+            panels.band(top, layers, found, name, style.COLOURS[i], log=True, **_marks(i))
+        for i, (label, colour) in enumerate((("plain", style.BLACK), ("residual", style.SKY))):
+            arm = connected["test_accuracy"].isel({FITTED: column, RESIDUAL: i})
+            values = arm.transpose("seed", DEPTH)
+            panels.band(bottom, arm[DEPTH], values, label, colour, marker=style.MARKERS[5 - i])
         panels.level(bottom, 0.1, "" if column else "guessing")
-        top.set(title=f"{SHOWN[activation]}, {init}", yscale="log", xlabel="hidden layer")
-        bottom.set(xlabel="hidden layers", ylim=(0, 1))
-    axes[0, 0].set_ylabel("pre-activation gradient\n(RMS, last hidden layer = 1)")
+        top.set(title=SHOWN[activation], yscale="log", ylim=(1e-1, 1e9), xlabel="hidden layer")
+        bottom.set(title=f"{init} weights", xlabel="hidden layers", ylim=(0, 1))
+    axes[0, 0].set_ylabel(
+        "pre-activation gradient\nwith residual connections\n(RMS, last hidden layer = 1)"
+    )
     axes[1, 0].set_ylabel("test accuracy")
+    axes[1, 1].legend(loc="center left")
     panels.legend(figure, axes[0, 0], bands=connected.sizes["seed"])
     figure.suptitle("Residual connections save the sigmoid net; with He weights the gradient grows")
     return figure

@@ -159,13 +159,13 @@ def figures(
     quick: Quick = False, check: Check = False, jobs: Jobs = -1, out: Out = Path("figures")
 ) -> None:
     """Run every scenario and gather the verdicts."""
-    from simdl.scenario.catalogue import names
+    from simdl.scenario.catalogue import SHORT, names
     from simdl.scenario.runner import Request, Run, assemble
 
     mode = "quick" if quick else "default"
     every = names()
     with _watching() as watch:
-        for name in every:
+        for name in sorted(every, key=lambda name: name not in SHORT):
             Run(name, Request(mode, {}, out, jobs)).execute(_say, watch)
     _report(assemble(out, every), quick, False, check)
     _say(f"figures and verdicts.json in {out}/")

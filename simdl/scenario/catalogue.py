@@ -14,6 +14,7 @@ from simdl.errors import InputError, suggest
 
 _PACKAGES = ("simdl._scenarios", "scenarios")  # installed; in a checkout that is not
 _own: set[str] = set()  # names of scenarios that came from users' files
+SHORT = ("softmax",)  # run first of all, for a first figure soon
 _NEEDED = ("QUESTION", "Settings", "sweeps", "claims", "figures")
 
 
