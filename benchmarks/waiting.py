@@ -1,4 +1,4 @@
-"""What a user waits for: help, a first training with nothing compiled and with all compiled, Ctrl-C.
+"""What a user waits for: help, a first training (nothing compiled, all compiled), Ctrl-C.
 
 Prints seconds beside what they should stay below: medians of fresh processes, but for the training
 with nothing compiled, which is done once.
