@@ -19,10 +19,13 @@ from scenario_faults import (
 )
 
 from simdl.scenario.claims import expected
+from simdl.scenario.clipping import CHANCE, NEVER, gained, trained
 from simdl.scenario.runner import Run
 
-SMALL = {"seeds": 12, "nets": 7, "tries": 50, "steps": 500, "survey_seeds": 1,
-         "rates": [2e-3, 0.05, 0.2, 0.5]}  # fmt: skip
+SMALL = {
+    "seeds": 8, "nets": 3, "tries": 30, "steps": 400, "survey_seeds": 1, "depths": [2],
+    "rates": [5e-4, 2e-3, 0.1, 0.2, 0.5], "survey_rates": [0.02], "pilot_seeds": 1,
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +47,7 @@ def exchanged(one: int, other: int) -> Change:
     """Exchange two arms of the training."""
 
     def swap(found: xarray.Dataset) -> xarray.Dataset:
-        (dim,) = (d for d in found["test_accuracy"].dims if d != "seed")
+        (dim,) = (d for d in found["accuracy"].dims if d != "seed")
         order = np.arange(found.sizes[dim])
         order[[one, other]] = other, one
         return found.isel({dim: order}).assign_coords({dim: found[dim]})
@@ -84,4 +87,26 @@ def test_wild_weights_end_the_first_step(results: Results) -> None:
 
 
 def test_the_figures_have_their_captions(run: Run, results: Results) -> None:
-    assert set(run.module.figures(results, run.settings)) == {"birth", "rates"}
+    assert set(run.module.figures(results, run.settings)) == {"birth", "rates", "clipping"}
+
+
+def test_a_rate_counts_only_if_twice_of_it_is_safe() -> None:
+    base = {"width": 64, "depth": 8, "steps": 40, "gain": 6.0}
+    made = {
+        lr: trained(base | {"clip": NEVER, "optimizer": {"lr": lr}}, 0) for lr in (1e-3, 5e-3, 1.0)
+    }
+    assert [np.isnan(found["error"]) for found in made.values()] == [False, True, True]
+    assert made[5e-3]["accuracy"] > CHANCE  # itself it trains
+    assert made[1.0]["accuracy"] == CHANCE
+    assert (made[1.0]["test"] == CHANCE).all()
+
+
+def test_clipping_gains_what_each_arm_reaches_at_its_own_rate() -> None:
+    shape = {"depth": 1, "gain": 1, "clip": 2, "optimizer.lr": 2, "seed": 2, "share": 1}
+    validation = np.array([[[0.5, 0.5], [0.2, 0.2]], [[0.1, 0.1], [0.6, 0.8]]])
+    test = np.array([[[0.4, 0.3], [0.9, 0.9]], [[0.9, 0.9], [0.7, 0.9]]])
+    found = {
+        name: (tuple(shape), values.reshape(tuple(shape.values())))
+        for name, values in (("validation", validation), ("test", test))
+    }
+    assert np.allclose(gained(xarray.Dataset(found)).values.ravel(), [0.3, 0.6])
