@@ -4,6 +4,7 @@ PYTHON ?=
 QUICK  ?=
 VENV   ?= .venv
 TORCH  := torch==2.13.0
+DASK   := distributed==2026.8.0
 PEERS  := $(TORCH) jax==0.10.2 optax==0.2.8
 UV     := uv==0.13.9
 
@@ -12,7 +13,7 @@ pip     := -m pip --quiet --disable-pip-version-check --no-input
 quick   := $(if $(filter-out 0 no false,$(QUICK)),--quick)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup figures gallery test test-oracle test-bounds test-latest lint format bench clean relock
+.PHONY: help setup figures gallery test test-oracle test-bounds test-dask test-latest lint format bench clean relock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -38,6 +39,9 @@ test-bounds: setup ## run kernels, layers and products with bounds checks
 	  tests/test_kernels.py tests/test_kernels_flat.py tests/test_stopping_rules.py \
 	  tests/test_layers.py::test_golden tests/test_products.py
 
+test-dask: $(VENV)-dask/.stamp ## run sweeps on Dask's processes, in .venv-dask
+	$(VENV)-dask/bin/python -m pytest -n 0 tests/cluster
+
 test-latest: $(VENV)-latest/bin/python ## run the tests on the newest versions of everything, in .venv-latest
 	$(VENV)-latest/bin/python $(pip) install --upgrade --upgrade-strategy eager pip -e '.[dev]'
 	$(VENV)-latest/bin/python -m pytest
@@ -60,7 +64,7 @@ bench: $(VENV)-bench/.stamp ## time training steps against PyTorch, JAX, scikit-
 	$(VENV)-bench/bin/python benchmarks/cost_model.py
 
 clean: ## remove all that make has made: environments, figures, stored results, caches
-	rm -rf $(VENV) $(VENV)-oracle $(VENV)-latest $(VENV)-bench $(VENV)-lock
+	rm -rf $(VENV) $(VENV)-oracle $(VENV)-dask $(VENV)-latest $(VENV)-bench $(VENV)-lock
 	rm -rf build dist simdl.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find figures -mindepth 1 -maxdepth 1 ! -name gallery -exec rm -rf {} +
 	find . -name .git -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -91,6 +95,9 @@ $(VENV)/.stamp: pyproject.toml requirements.lock | $(VENV)/bin/python
 
 $(VENV)-oracle/.stamp: pyproject.toml requirements.lock | $(VENV)-oracle/bin/python
 	$(call install,$(TORCH))
+
+$(VENV)-dask/.stamp: pyproject.toml requirements.lock | $(VENV)-dask/bin/python
+	$(call install,$(DASK))
 
 $(VENV)-bench/.stamp: pyproject.toml requirements.lock | $(VENV)-bench/bin/python
 	$(call install,$(PEERS))

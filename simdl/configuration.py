@@ -206,9 +206,17 @@ class Configuration:
             section.where, state_of(section.where), section.target, tuple(options.items())
         )
 
+    def reading(self, source: Source) -> Configuration:
+        """The same training on a data set that was read already, perhaps elsewhere."""
+        made = copy.copy(self)
+        vars(made)["_read"] = source
+        return made
+
     def data(self, seed: int) -> Data:
         """The data, split and scaled for a seed, read-only: cells of a sweep share what is kept."""
-        key = self.data_section.model_dump_json(), state_of(self.data_section.where), seed
+        drawn = self.data_section.where in datasets.GENERATED
+        # the source itself: a path does not tell what was read there, perhaps by another process
+        key = self.data_section.model_dump_json(), None if drawn else self._read, seed
         return _KEPT.get(key, lambda: self.prepared(seed))
 
     def prepared(self, seed: int) -> Data:

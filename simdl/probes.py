@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 
@@ -193,7 +193,7 @@ FINAL = (Probe("loss", "end"), Probe("accuracy", "end"))
 
 
 def probes(choice: Any) -> tuple[Probe, ...]:
-    """Return probes from names and `Probe`s; None is the default, loss and accuracy each epoch.
+    """Return probes from names, tables, `Probe`s; None is the default, loss and accuracy by epoch.
 
     Raises
     ------
@@ -204,7 +204,7 @@ def probes(choice: Any) -> tuple[Probe, ...]:
         return DEFAULT
     if isinstance(choice, str | Probe) or not isinstance(choice, Iterable):
         raise InputError(f"probes: {choice!r}: must be a list, such as ['loss', 'gradient_rms']")
-    made = tuple(item if isinstance(item, Probe) else Probe(item) for item in choice)
+    made = tuple(_probe(item) for item in choice)
     names = [probe.name for probe in made]
     for name in dict.fromkeys(names):
         if names.count(name) > 1:
@@ -214,3 +214,9 @@ def probes(choice: Any) -> tuple[Probe, ...]:
         every = " and ".join(sorted(intervals))
         raise InputError(f"probes: loss and accuracy every {every}: choose one")
     return made
+
+
+def _probe(item: Any) -> Probe:
+    if isinstance(item, Probe):
+        return item
+    return Probe(**item) if isinstance(item, Mapping) else Probe(item)

@@ -76,6 +76,10 @@ BROKEN: dict[str, tuple[simdl.Network, Callable[[], simdl.Data], dict, set[str]]
         mlp(10, L.Sigmoid()), digits, {"optimizer": O.SGD(lr=0.1), "epochs": 5},
         {"vanishing gradient", "constant output"},
     ),
+    "deep ReLU, small weights": (
+        mlp(10, L.ReLU(), {"name": "normal", "std": 0.01}), digits, {"epochs": 5},
+        {"vanishing gradient", "dead units", "constant output"},
+    ),
     "deep tanh, huge weights": (
         mlp(20, L.Tanh(), HUGE), digits, {"optimizer": O.SGD(lr=1e-3), "epochs": 5},
         {"exploding gradient", "saturated units", "learning rate too large"},

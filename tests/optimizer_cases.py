@@ -44,9 +44,9 @@ def _scheduled(name: str, kind: str, **options: Any) -> OptimizerCase:
     return OptimizerCase(name, kind, {"lr": 0.01} | options, scheduled=True)
 
 
-def _own(name: str, kind: str, **options: Any) -> OptimizerCase:
+def _own(name: str, kind: str, scheduled: bool = False, **options: Any) -> OptimizerCase:
     """A row that PyTorch knows nothing of."""
-    return OptimizerCase(name, kind, {"lr": 0.01} | options, torch=False)
+    return OptimizerCase(name, kind, {"lr": 0.01} | options, torch=False, scheduled=scheduled)
 
 
 OPTIMIZERS = (
@@ -121,6 +121,8 @@ OPTIMIZERS = (
     _scheduled("rprop_scheduled", "Rprop"),
     _own("lion", "Lion"),
     _own("lion_decay", "Lion", betas=(0.8, 0.9), weight_decay=0.5),
+    _own("lion_scheduled", "Lion", weight_decay=0.5, scheduled=True),
     _own("proximal_sgd", "ProximalSGD", lr=0.05, l1=0.3),
     _own("proximal_momentum", "ProximalSGD", l1=0.3, momentum=0.8),
+    _own("proximal_scheduled", "ProximalSGD", l1=0.3, momentum=0.8, scheduled=True),
 )

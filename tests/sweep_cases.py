@@ -61,9 +61,9 @@ def slow(settings: dict[str, Any], seed: int) -> dict[str, Any]:
     return {"v": np.random.default_rng([settings["a"], seed]).normal(size=3)}
 
 
-def slow_sweep() -> Sweep:
+def slow_sweep(cells: int = 30) -> Sweep:
     """Sixty trials of .03 s, in chunks of two at most."""
-    return Sweep({}, {"a": list(range(30))}, seeds=2, measure=slow, name="slow")
+    return Sweep({}, {"a": list(range(cells))}, seeds=2, measure=slow, name="slow")
 
 
 def clashing(settings: dict[str, Any], seed: int) -> dict[str, Any]:

@@ -27,6 +27,8 @@ ARGUMENTS = {
     "unknown name": (lambda: load("digts"), ["data.name: 'digts'", "did you mean 'digits'?"]),
     "capitals": (lambda: load("XOR"), ["data.name: 'XOR'", "did you mean 'xor'?"]),
     "no name": (lambda: load(3), ["data.name: 3", "a name or a path"]),
+    "a folder": (lambda: load(Path(__file__).parent), ["data.path", "is a folder"]),
+    "tabs": (lambda: load("a.tsv"), ["data.path: a.tsv", "rename it to .csv", "delimiter"]),
     "kind of file": (lambda: load("a.xlsx"), ["data.path: a.xlsx", ".csv, .npz or .parquet"]),
     "no such file": (lambda: load("gone/a.csv"), ["data.path: gone/a.csv", "no such file"]),
     "folder": (lambda: load(Path(__file__).parent / "x.npz/.."), ["data.path", ".npz"]),
@@ -166,6 +168,13 @@ TABLES = {
         {},
         ["column 'a': 30 different texts in 30 rows", "drop it"],
     ),
+    "decimal commas": (
+        "a;y\n1,5;0\n2,5;1\n",
+        {"delimiter": ";"},
+        ["column 'a': '1,5'", "decimal points"],
+    ),
+    "semicolons": ("a;b;y\n1,5;2;0\n", {}, ["line 2 has 2 of 1 fields", "delimiter=';'"]),
+    "constant": ("a,y\n1,2.5\n2,2.5\n", {}, ["column 'y': is", "2.5", "nothing to predict"]),
     "no value": ("a,b,y\n1,,0\n2,,1\n", {"missing": "mean"}, ["column 'b'", "no value at all"]),
     "unknown way with missing": (
         "a,y\n1,0\n,1\n",

@@ -82,5 +82,5 @@ def test_npz(tmp_path, save):
     assert images.classes == ("a", "b") and np.array_equal(images.t, [1, 0, 1, 1, 0, 1])
     save(tmp_path / "r.npz", x=x, t=np.linspace(0, 1, 6, dtype=np.float32))
     assert source(tmp_path / "r.npz").t.shape == (6, 1)
-    save(tmp_path / "k.npz", x=x, t=np.ones((6, 3), dtype=int))
+    save(tmp_path / "k.npz", x=x, t=np.arange(18).reshape(6, 3))
     assert source(tmp_path / "k.npz", task="regression").t.shape == (6, 3)

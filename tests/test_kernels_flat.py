@@ -81,6 +81,18 @@ def test_optimizer_spreads_nothing_bad(case: OptimizerCase, dtype: str, bad: flo
         assert not np.isfinite(got[1:, 4]).any()
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("case", OPTIMIZERS, ids=names(OPTIMIZERS))
+def test_a_step_is_the_same_wherever_a_parameter_lies(case: OptimizerCase, dtype: str) -> None:
+    """To the bit, in a vector's body as in its tail."""
+    rng = np.random.default_rng(4)
+    w, gradients = rng.normal(size=67).astype(dtype), rng.normal(size=(5, 67)).astype(dtype)
+    whole = walk(case, w, gradients)
+    for start in (1, 5, 60):
+        part = walk(case, w[start:], np.ascontiguousarray(gradients[:, start:]))
+        assert np.array_equal(part, whole[:, start:])
+
+
 def test_every_optimizer_and_every_option_has_a_row() -> None:
     for kind, spec in optimizers.KINDS.items():
         named = {key for row in OPTIMIZERS if row.kind == kind for key in row.options}

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import math
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from layer_cases import LAYERS, MODES, REFUSED, LayerCase
 
 import simdl
 from simdl import layers as L
+from simdl.kernels.convolution import TILE
 from simdl.parameters import Parameters
 
 NAIVE = {"float64": 1e-12, "float32": 1e-5}  # norm-wise
@@ -143,6 +145,36 @@ def test_a_wrong_gradient_is_found(what: str) -> None:
 
     case = next(case for case in LAYERS if case.name == "dense")
     assert max(gradient_errors(case, True, 2, spoil)) > PRECISE
+
+
+TILED = (
+    L.Conv2D(4, 3, padding="same"),
+    L.Conv2D(2, (3, 2), stride=2, padding=1, dilation=(1, 2)),
+)
+
+
+@PRECISIONS
+@pytest.mark.parametrize("layer", TILED, ids=["plain", "every_option"])
+def test_a_batch_of_several_tiles_is_the_sum_of_its_samples(layer: L.Layer, dtype: str) -> None:
+    """Images enough for the patches to be made in several goes, the last a short one."""
+    net = simdl.Network((9, 10, 8), [layer], dtype=dtype)
+    params, rng = net.init(0), np.random.default_rng(0)
+    patch, pixels = math.prod(params["0.weight"].shape[:-1]), math.prod(net.output_shape[:2])
+    at_once = TILE // (pixels * patch)
+    rows = 2 * at_once + 1
+    assert 1 < at_once < 20
+    x = rng.normal(size=(rows, 9, 10, 8)).astype(dtype)
+    dy = rng.normal(size=(rows, *net.output_shape)).astype(dtype)
+    whole = simdl.vjp(net, params, x, dy)
+    single = [simdl.vjp(net, params, x[[i]], dy[[i]]) for i in range(rows)]
+    assert np.array_equal(whole.input, np.concatenate([one.input for one in single]))
+    for name in params:
+        wanted = np.sum([one.params[name] for one in single], axis=0, dtype=float)
+        assert apart(whole.params[name], wanted) < NAIVE[dtype]
+    y = simdl.forward(net, params, x)
+    assert np.array_equal(
+        y, np.concatenate([simdl.forward(net, params, x[[i]]) for i in range(rows)])
+    )
 
 
 @ROWS

@@ -15,7 +15,7 @@ from simdl import layers as L
 from simdl import optimizers as O
 from simdl.engine import curves
 from simdl.kernels.philox import STREAM_ORDER, permutation
-from simdl.probes import NAMES
+from simdl.probes import NAMES, probes
 from simdl.training import describe, train_chunk
 
 PLAIN = ["dense", "sigmoid", "dense", "tanh", "dense", "relu", "dense"]
@@ -298,3 +298,9 @@ def test_a_cancelled_measurement_cancels_its_trial() -> None:
     training = describe(net(), batch_size=BATCH, steps=3, probes=probes)
     results = train_chunk(training, [data()], [0, 1], control=control)
     assert [result.status for result in results] == ["cancelled", "cancelled"]
+
+
+def test_a_table_is_a_probe() -> None:
+    assert probes([{"name": "sharpness", "every": 3}]) == (simdl.Probe("sharpness", 3),)
+    with pytest.raises(simdl.InputError, match=r"evry: unknown.*did you mean 'every'"):
+        probes([{"name": "sharpness", "evry": 3}])

@@ -86,6 +86,22 @@ def test_quick_chunks_are_stored_together(monkeypatch: pytest.MonkeyPatch) -> No
     assert batches(PATIENCE) == [1, 19]  # the first at once, the last when nothing runs
 
 
+def test_the_first_chunk_holds_no_other_back() -> None:
+    """Two chunks that wait for each other."""
+    both, handed = threading.Barrier(2), []
+
+    def run(chunk: Chunk, control: np.ndarray) -> list[Outcome]:
+        both.wait(PATIENCE)
+        return [Outcome(0, COMPLETED)]
+
+    def finished(back: list[tuple[Chunk, list[Outcome]]]) -> bool:
+        handed.extend(chunk.cell for chunk, _ in back)
+        return True
+
+    threads(Schedule({0: [0], 1: [0]}, jobs=2), run, finished, 2)
+    assert sorted(handed) == [0, 1]
+
+
 def test_an_error_in_storing_ends_the_threads() -> None:
     def finished(back: list[tuple[Chunk, list[Outcome]]]) -> bool:
         raise OSError("planted")

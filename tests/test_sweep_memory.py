@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import pickle
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,14 @@ def test_parts_of_a_large_source_are_the_same_to_the_bit(
         for key in ("shift", "scale", "fill"):
             one, other = getattr(whole.scaler, key), getattr(shared.scaler, key)
             assert (one is None and other is None) or one.tobytes() == other.tobytes()
+
+
+def test_sources_travel_read_only_and_without_who_shares_them(large: None) -> None:
+    source = Source(np.arange(60.0).reshape(30, 2), np.arange(30) % 2, missing=True)
+    shared = source.parted(SPLIT)
+    made = pickle.loads(pickle.dumps(source))
+    assert made.digest == source.digest and made.missing
+    assert not made.x.flags.writeable and made.parted(SPLIT) is not shared
 
 
 def test_what_float32_cannot_hold_is_told_by_its_place(large: None) -> None:
@@ -175,6 +184,21 @@ def test_cells_share_small_data_too(monkeypatch: pytest.MonkeyPatch) -> None:
     assert sorted(made) == [0, 1, 2, 3]
     data = Configuration.parse(base).data(3)
     assert not any(array.flags.writeable for array in (*data.train, *data.test))  # type: ignore[misc]
+
+
+def test_a_file_that_was_edited_is_another_data_set(tmp_path: Path) -> None:
+    """Also where what was read before is asked for once more."""
+    file, x = tmp_path / "x.npz", np.arange(40.0).reshape(20, 2)
+    table = BASE | {"data": {"path": str(file), "scale": "none"}}
+    found = []
+    for factor in (1.0, 2.0):
+        np.savez(file, x=factor * x, t=np.arange(20) % 2)
+        found.append(Configuration.parse(table))
+        found[-1].source(0)
+        first = found[0].data(0).train[0]
+    assert (found[1].data(0).train[0] == 2 * first).all()
+    elsewhere = found[1].reading(Source(3 * x, np.arange(20) % 2))
+    assert (elsewhere.data(0).train[0] == 3 * first).all()
 
 
 def counting(function: Any, made: list[int]) -> Any:

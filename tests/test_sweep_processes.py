@@ -1,7 +1,11 @@
-"""Sweeps that are killed, interrupted, or share a store: nothing finished is lost."""
+"""Sweeps that are killed, interrupted, or share a store: nothing finished is lost.
+
+SIMDL_KILLS sets how often one is killed.
+"""
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 import sqlite3
@@ -14,10 +18,13 @@ from sweep_cases import BASE, bits, child, slow_sweep
 from simdl.sweep import Sweep, ledger
 from simdl.sweep.store import Store
 
-TRIALS, KILLS = 60, 5
+TRIALS = 60
+KILLS = int(os.environ.get("SIMDL_KILLS", "5"))
+CELLS = max(TRIALS // 2, 6 * KILLS)  # of two trials each: so many kills leave some
 
 EACH = "from simdl.sweep import executors; executors.HOLD = -1.0\n"  # a transaction a chunk
 RUN = EACH + "sweep_cases.slow_sweep().run(sys.argv[1], jobs=2, progress=sweep_cases.tell)"
+KILLED = RUN.replace("slow_sweep()", f"slow_sweep({CELLS})")
 INTERRUPTIBLE = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
 LONG = f"""{INTERRUPTIBLE}
 base = sweep_cases.BASE | {{"network": {{"depth": 10, "width": 64}}}}
@@ -63,21 +70,23 @@ def killed(process: subprocess.Popen[str], journal: Path, rng: random.Random) ->
 
 def test_killed_sweep_continues_with_the_missing_trials(tmp_path: Path) -> None:
     store, rng = tmp_path / "runs.sqlite", random.Random(0)
-    left, between = [TRIALS], 0
+    made = slow_sweep(CELLS)
+    trials = len(made.trials)
+    left, between = [trials], 0
     for _ in range(KILLS):
-        with child(RUN, store) as process:
+        with child(KILLED, store) as process:
             acknowledged = killed(process, tmp_path / "runs.sqlite-journal", rng)
-        left.append(slow_sweep().missing(store))  # opening it rolls back what was being written
+        left.append(made.missing(store))  # opening it rolls back what was being written
         count = stored(store)
-        assert acknowledged <= count and left[-1] == TRIALS - count
-        between += 0 < count < TRIALS
+        assert acknowledged <= count and left[-1] == trials - count
+        between += 0 < count < trials
     assert KILLS >= 5 and between >= 3 and left == sorted(left, reverse=True)
-    runs = slow_sweep().run(store)
+    runs = made.run(store)
     assert runs.attrs["trained"] == left[-1] > 0
-    assert bits(runs) == bits(slow_sweep().run())
+    assert bits(runs) == bits(made.run())
     with Store(store) as opened:
         (entry,) = ledger.entries(opened)  # six runs of one sweep
-        assert entry.trials == {"completed": TRIALS}
+        assert entry.trials == {"completed": trials}
         assert len(ledger.provenance(opened, entry)) == KILLS + 1
 
 

@@ -71,6 +71,23 @@ def test_advice_works(
     capsys.readouterr()
 
 
+@pytest.mark.parametrize("missing", ["mean", "drop"])
+def test_advice_on_arrays_works(
+    missing: str, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    x = np.arange(80.0).reshape(40, 2)
+    x[7, 1] = np.nan
+    np.savez("d.npz", x=x, t=np.arange(40) % 2)
+    given = ("train", "--data", "d.npz", "--set", "training.epochs=1")
+    assert run(*given) == 2
+    told = capsys.readouterr().err
+    assert "d.npz: x: nan in row 7, column 1: is missing" in told
+    advice = f"--missing {missing}"
+    assert advice in told and run(*given, *advice.split()) == 0
+    capsys.readouterr()
+
+
 def test_every_wording_is_that_of_a_message_of_ours() -> None:
     """A message that changes would else leave the table behind."""
     sources = "".join(p.read_text("utf-8") for p in Path(simdl.__file__).parent.rglob("*.py"))

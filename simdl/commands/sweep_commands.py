@@ -14,7 +14,14 @@ StoreFile = Annotated[
     Path | None,
     typer.Option("--store", parser=path, help="File that keeps results; default: CONFIG.sqlite."),
 ]
-Executor = Annotated[str, typer.Option("--executor", help="threads")]
+Executor = Annotated[
+    str,
+    typer.Option(
+        "--executor",
+        metavar="threads|dask|dask://HOST:PORT|tls://HOST:PORT",
+        help="Threads, processes of Dask's here, or the workers of a Dask scheduler.",
+    ),
+]
 Shard = Annotated[
     str | None, typer.Option("--shard", metavar="I/N", help="Run the I-th of N parts only.")
 ]

@@ -63,9 +63,6 @@ def plan(request: Request) -> Plan:
     jobs = problems.tried(executors.workers, request.jobs)
     problems.tried(executors.check_executor, request.executor)
     shard = problems.tried(shards.parse, request.shard) if request.shard is not None else None
-    beside = str(request.config.resolve().parent)
-    if beside not in sys.path:
-        sys.path.append(beside)  # functions that the file names may lie in modules beside it
     made = problems.tried(Sweep.from_toml, request.config)
     problems.report()
     store = request.store
@@ -86,7 +83,7 @@ def sweep(request: Request) -> None:
     """
     asked = plan(request)
     made, started = asked.sweep, time.monotonic()
-    say(f"{made.name}: {_size(made)}, {asked.jobs} jobs; store: {asked.store}")
+    say(f"{made.name}: {_size(made)}, {_where(request, asked.jobs)}; store: {asked.store}")
     failed: FailedTrials | None = None
     with shards.local(asked.store) if asked.shard else _as_is(asked.store) as (place, refresh):
         _tell_changes(made, place)
@@ -98,7 +95,7 @@ def sweep(request: Request) -> None:
 
             try:
                 runs = made.run(
-                    place, asked.jobs, request.executor, told, fresh=request.fresh,
+                    place, request.jobs, request.executor, told, fresh=request.fresh,
                     keep_going=request.keep_going, shard=asked.shard,
                 )  # fmt: skip
             except FailedTrials as error:
@@ -123,7 +120,10 @@ def forecast(request: Request) -> None:
     store = None if request.fresh or not asked.store.exists() else asked.store
     if store is not None:
         _tell_changes(made, store)
-    found = made.forecast(asked.store, asked.jobs, asked.shard, fresh=request.fresh)
+    elsewhere = executors.address(request.executor) is not None
+    found = made.forecast(
+        asked.store, asked.jobs, asked.shard, fresh=request.fresh, executor=request.executor
+    )
     print(f"{made.name}: {_size(made)}")
     print(f"missing  {found.missing} (store: {asked.store})")
     if found.seconds is not None:
@@ -131,7 +131,17 @@ def forecast(request: Request) -> None:
         print(f"time     {duration(found.seconds)} with {asked.jobs} jobs, by {cells}")
     how = ", by the pilot" if found.tried else ""
     print(f"memory   {giga(found.memory)} of {giga(found.available)}{how}")
+    if elsewhere:
+        print(f"both are this machine's with {asked.jobs} jobs; {request.executor} is not asked")
+        return
     refuse_too_large(found.memory, found.available, asked.jobs)
+
+
+def _where(request: Request, jobs: int) -> str:
+    """Say how many trials run at once; how many workers a cluster has is not known yet."""
+    if executors.address(request.executor) is None:
+        return f"{jobs} jobs"
+    return request.executor + f", {jobs} jobs" * (request.jobs > 0)
 
 
 def _size(made: Sweep) -> str:

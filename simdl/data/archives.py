@@ -75,6 +75,8 @@ def read_npz(path: Path, task: str | None = None, missing: str | None = None) ->
         x, t = x[rows], t[rows]
         if not rows.size:
             raise InputError(f"{path}: x: every sample holds NaN: none would be left")
+    if missing is None:
+        _refuse_missing(path, x)
     labels, classes = encode(t, task, f"{path}: t")
     try:
         return Source(
@@ -89,6 +91,17 @@ def read_npz(path: Path, task: str | None = None, missing: str | None = None) ->
         )
     except InputError as error:
         raise InputError(*(f"{path}: {problem}" for problem in error.problems)) from None
+
+
+def _refuse_missing(path: Path, x: NDArray[Any]) -> None:
+    """Name the first NaN, which stands for a missing value."""
+    if x.dtype.kind == "f" and np.isnan(x).any():
+        row, *column = np.argwhere(np.isnan(x))[0].tolist()
+        where = f", column {column[0] if len(column) == 1 else tuple(column)}" if column else ""
+        raise InputError(
+            f"{path}: x: nan in row {row}{where}: is missing; fill it in, leave out the sample, or"
+            " choose missing='mean' or missing='drop'"
+        )
 
 
 def read_samples(path: Path) -> NDArray[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numbers
+import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -23,6 +24,8 @@ LARGEST = float(np.finfo(np.float32).max)  # a float32 network must be able to h
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "?"})
 SHOWN = 10  # columns, values or problems named in one message
 NOWHERE = -1  # row of a fault that is the whole column's
+
+_DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+")
 
 
 @dataclass(frozen=True)
@@ -181,7 +184,10 @@ def fit_columns(
             faults.add(NOWHERE, name, "holds no value at all; drop it")
         elif name in categories or (wrong.any() and wrong[given].all()):
             values = tuple(sorted({str(value) for value in cells.text[given]}))
-            if len(values) > max(MANY, len(frame) / 2):
+            if name not in categories and all(map(_DECIMAL_COMMA.fullmatch, values)):
+                why = f"{values[0]!r} has a decimal comma"
+                faults.add(NOWHERE, name, f"{why}; write numbers with decimal points")
+            elif len(values) > max(MANY, len(frame) / 2):
                 why = f"{len(values)} different texts in {len(frame)} rows are no categories"
                 faults.add(NOWHERE, name, f"{why}; drop it")
         columns.append(Column(name, values))

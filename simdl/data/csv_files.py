@@ -163,12 +163,21 @@ def _lines(path: Path, delimiter: str, rows: set[int], skip: int) -> dict[int, s
         return {row: f"line {line}" for row, (line, _) in enumerate(records) if row in rows}
 
 
+def _other_delimiter(width: int, first: list[str]) -> str:
+    """Return what to do where the first line, one field, holds other separators."""
+    found = [mark for mark in (";", "\t") if width == 1 and mark in first[0]]
+    mark = repr(found[0]) if found else ""
+    return f": where another character separates columns, say so: delimiter={mark}" if mark else ""
+
+
 def _ragged(path: Path, delimiter: str) -> str | None:
     """Return a message on the first record whose length differs from the first one's, if any."""
     with contextlib.suppress(csv.Error, UnicodeDecodeError), _open(path) as stream:
         width = 0
+        first: list[str] = []
         for line, cells in _records(stream, delimiter):
-            width = width or len(cells)
+            width, first = width or len(cells), first or cells
             if len(cells) != width:
-                return f"{path}: line {line} has {len(cells)} of {width} fields"
+                said = f"{path}: line {line} has {len(cells)} of {width} fields"
+                return said + _other_delimiter(width, first)
     return None

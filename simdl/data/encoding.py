@@ -48,6 +48,8 @@ def encode(
     if task == "regression" or (task is None and t.dtype.kind == "f"):
         if t.ndim not in (1, 2):
             raise InputError(f"{key}: shape {t.shape}: must be (N,) or (N, k)")
+        if len(t) > 1 and (t == t[0]).all():
+            raise InputError(f"{key}: is {t[0]} in every row: there is nothing to predict")
         return t.reshape(len(t), -1).astype(np.float64), None
     if t.ndim != 1:
         raise InputError(

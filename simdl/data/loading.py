@@ -194,9 +194,13 @@ def _regular_file(name: str) -> Path:
 
 def _unknown(name: str) -> str:
     suffix = Path(name).suffix
+    if Path(name).is_dir():
+        return f"data.path: {name}: is a folder: name a file that ends in .csv, .npz or .parquet"
     if suffix or os.sep in name:
+        tabs = "; rename it to .csv, with delimiter='\\t'" if suffix.lower() == ".tsv" else ""
         return (
-            f"data.path: {name}: cannot read files of this kind; must end in .csv, .npz or .parquet"
+            f"data.path: {name}: cannot read files of this kind; must end in .csv, .npz or"
+            f" .parquet{tabs}"
         )
     return f"data.name: {name!r}: no such data set{suggest(name.lower(), NAMES)}; or give a path"
 

@@ -6,7 +6,7 @@ import hashlib
 import threading
 import weakref
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
 
@@ -81,6 +81,10 @@ class Source:
             view = array.view()  # one source may serve many callers; the caller's own array stays
             view.flags.writeable = False
             object.__setattr__(self, key, view)
+
+    def __reduce__(self) -> Any:
+        """Copies are read-only, too; who shares the parts of this one does not travel with it."""
+        return Source, tuple(getattr(self, field.name) for field in fields(self))
 
     def __repr__(self) -> str:
         kind = f"{len(self.classes)} classes" if self.classes else "regression"

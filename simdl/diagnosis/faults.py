@@ -7,7 +7,7 @@ function; their extremes stand beside the thresholds.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -70,7 +70,7 @@ class Case:
     @property
     def silent(self) -> bool:
         """Whether a layer of dead units cuts every gradient off."""
-        return max([*self.m.end.dead.values(), *self.m.birth.dead.values()], default=0) == 1
+        return _cut(self.m.end.dead) or _cut(self.m.birth.dead)
 
     @property
     def blank(self) -> bool:
@@ -78,9 +78,15 @@ class Case:
         return not (self.m.columns > 0).any()
 
 
+def _cut(dead: Mapping[str, float]) -> bool:
+    return max(dead.values(), default=0) == 1
+
+
 def _vanishing(case: Case) -> str:
-    g = case.gradient
-    if case.silent or not np.fmax(g.birth, g.end) < VANISHING:
+    g, m = case.gradient, case.m
+    birth = math.nan if _cut(m.birth.dead) else g.birth
+    end = math.nan if _cut(m.end.dead) else g.end
+    if not np.fmax(birth, end) < VANISHING:
         return ""
     return f"the first layer gets {_two(g)} times the last one's gradient{_theory(g)}"
 
@@ -275,7 +281,7 @@ RULES = (
     ),
     _Rule(
         "dead units", _dead,
-        "a lower learning rate, biases from 0, LeakyReLU", "dead_relu",
+        "init='he_normal' with biases from 0, a lower learning rate, LeakyReLU", "dead_relu",
     ),
     _Rule(
         "saturated units", _saturated,

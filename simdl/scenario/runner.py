@@ -258,7 +258,8 @@ def assemble(out: Path, scenarios: Sequence[str]) -> list[dict[str, Any]]:
 
 def summary(records: Sequence[Mapping[str, Any]], quick: bool) -> list[str]:
     """Lines that show every verdict beside what is expected, and how many are as expected."""
-    lines = [f"   {'claim':<20} {'expected':<10} {'verdict':<13} measured [interval]"]
+    width = max((len(r["id"]) for r in records), default=5)
+    lines = [f"   {'claim':<{width}} {'expected':<10} {'verdict':<13} measured [interval]"]
     for r in records:
         as_expected = r["verdict"] == r["expected"]
         mark = "ok" if as_expected else "!!" if contrary(r, quick) else "??"
@@ -267,9 +268,14 @@ def summary(records: Sequence[Mapping[str, Any]], quick: bool) -> list[str]:
         against = "" if r["reference"] is None else f", reference {_short(r['reference'])}"
         if r["tolerance"]:
             against += f", tolerance {_short(r['tolerance'])}"
-        lines.append(f"{mark} {r['id']:<20} {r['expected']:<10} {r['verdict']:<13} {told}{against}")
+        lines.append(
+            f"{mark} {r['id']:<{width}} {r['expected']:<10} {r['verdict']:<13} {told}{against}"
+        )
     count = sum(r["verdict"] == r["expected"] for r in records)
-    return [*lines, f"{count} of {len(records)} verdicts are as expected"]
+    lines.append(f"{count} of {len(records)} verdicts are as expected")
+    if quick and any(r["verdict"] == "inconclusive" for r in records):
+        lines.append("inconclusive: few seeds are quick; without --quick there are enough")
+    return lines
 
 
 def _short(value: float | None) -> str:

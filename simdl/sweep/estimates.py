@@ -115,16 +115,26 @@ def sizes(sweep: Sweep, cells: Iterable[int]) -> dict[int, Size]:
     return found
 
 
-def memory(sweep: Sweep, found: Mapping[int, Size], jobs: int, stored: bool = False) -> float:
+def memory(
+    sweep: Sweep,
+    found: Mapping[int, Size],
+    jobs: int,
+    stored: bool = False,
+    processes: int = 0,
+) -> float:
     """Return the bytes that a run takes at most; what it keeps counts twice, to be joined.
 
-    With a store, histories stay there.
+    Parameters
+    ----------
+    stored : histories stay in a store
+    processes : of Python, beside this one; each holds what is read from files
     """
     seeds = len(sweep.seeds)
     histories = not stored and any(name != METRICS for name in sweep.record)
     running = [s.fixed + s.seed * min(s.most, seeds) for s in found.values()]
     kept = sum(s.history * histories for s in found.values()) * seeds + _KEPT * len(sweep.trials)
-    return _PROCESS + _files(sweep, found) + jobs * max(running, default=0.0) + 2 * kept
+    each = _PROCESS + _files(sweep, found)
+    return each * (1 + processes) + jobs * max(running, default=0.0) + 2 * kept
 
 
 def _files(sweep: Sweep, cells: Iterable[int]) -> float:
@@ -174,16 +184,19 @@ class Forecast:
     tried: bool = False
 
 
-def forecast(sweep: Sweep, missing: Mapping[int, int], jobs: int, stored: bool = False) -> Forecast:
+def forecast(
+    sweep: Sweep, missing: Mapping[int, int], jobs: int, stored: bool = False, processes: int = 0
+) -> Forecast:
     """Time a few cells for a moment each, and reckon from that.
 
     Parameters
     ----------
     missing : trials to run, by cell
     stored : whether results go to a store
+    processes : as of `memory`
     """
     seconds, each, tried = None, {}, False
-    needed = memory(sweep, sizes(sweep, missing), jobs, stored)
+    needed = memory(sweep, sizes(sweep, missing), jobs, stored, processes)
     if needed <= machine_memory() and missing:
         cells = sorted(missing)
         at = np.unique(np.linspace(0, len(cells) - 1, _PILOTS).round().astype(int)).tolist()

@@ -1,41 +1,32 @@
-"""Executors: who runs the chunks. Here, threads: compiled trials run without the GIL."""
+"""Executors: who runs the chunks, which chunk is next, what Ctrl-C does, what is handed on."""
 
 from __future__ import annotations
 
-import contextlib
 import math
 import os
-import queue
+import re
 import signal
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 
 from simdl.errors import InputError, suggest
 from simdl.sweep.outcomes import FAILED, Outcome
+from simdl.sweep.pools import Back, Chunk, Pool, Run, Threads, Unreachable
 
 TARGET = 1.0  # seconds a chunk should take
-NAMES = ("threads",)
+NAMES = ("threads", "dask")
 HOLD = 0.5  # seconds that finished chunks may wait to be stored together
+HELD = 8_000_000  # bytes that they may hold meanwhile
+_ADDRESS = re.compile(r"(dask|tls)://([^/?#@\s]+:\d{1,5})/?")
 _PATIENCE = 0.05  # seconds between looks for cancellation
 
 
-@dataclass(frozen=True)
-class Chunk:
-    """Consecutive seeds of one cell: one compiled call."""
-
-    cell: int
-    seeds: tuple[int, ...]
-
-
-Run = Callable[[Chunk, np.ndarray], list[Outcome]]
 Finished = Callable[[list[tuple[Chunk, list[Outcome]]]], bool]
-_Pending = Future[tuple[list[Outcome], float]]
 
 
 class Schedule:
@@ -58,6 +49,7 @@ class Schedule:
         self._jobs = jobs
         self._new = dict.fromkeys(self._waiting)
         self._seconds: dict[int, float] = {}  # a trial, by cell
+        self._bytes: dict[int, float] = {}  # that a trial leaves, by cell
 
     def take(self) -> Chunk | None:
         """Return the next chunk, None when all are taken."""
@@ -81,15 +73,18 @@ class Schedule:
         return self._seconds.get(cell, 0.0) * len(self._waiting[cell])
 
     def size(self, cell: int) -> int:
-        """Return how many seeds of `cell` take about TARGET seconds."""
+        """Return how many seeds of `cell` take about TARGET seconds and leave at most HELD."""
+        largest = self._bytes.get(cell, max(self._bytes.values(), default=0.0))
+        most = max(1, int(HELD / max(largest, 1.0)))
         if cell in self._seconds:
-            return max(1, round(TARGET / max(self._seconds[cell], 1e-6)))
+            return min(most, max(1, round(TARGET / max(self._seconds[cell], 1e-6))))
         slowest = max(self._seconds.values(), default=TARGET)
-        return max(1, int(TARGET / 2 / max(slowest, 1e-6)))
+        return min(most, max(1, int(TARGET / 2 / max(slowest, 1e-6))))
 
-    def measured(self, chunk: Chunk, seconds: float) -> None:
-        """Learn how long a chunk took; the newest counts, since the first one also compiled."""
+    def measured(self, chunk: Chunk, seconds: float, nbytes: int = 0) -> None:
+        """Learn what a chunk took and left; the newest counts, since the first one compiled."""
         self._seconds[chunk.cell] = seconds / len(chunk.seeds)
+        self._bytes[chunk.cell] = nbytes / len(chunk.seeds)
 
 
 def workers(jobs: int) -> int:
@@ -108,9 +103,18 @@ def workers(jobs: int) -> int:
 
 
 def check_executor(name: Any) -> None:
-    """Raise InputError unless there is an executor of this name."""
-    if name not in NAMES:
-        raise InputError(f"executor: {name!r}: unknown{suggest(str(name), NAMES)}")
+    """Raise InputError unless there is an executor of this name, and what it needs is installed."""
+    if name != "threads" and name not in NAMES and address(name) is None:
+        right = "; on a cluster dask://HOST:PORT or tls://HOST:PORT"
+        raise InputError(f"executor: {name!r}: unknown{suggest(str(name), NAMES)}{right}")
+    if name != "threads" and find_spec("distributed") is None:
+        raise InputError(f"executor: {name!r}: needs Dask: pip install 'simdl[dask]'")
+
+
+def address(name: Any) -> str | None:
+    """Return where Dask's scheduler is to be found, None unless an executor's name says it."""
+    match = _ADDRESS.fullmatch(name) if isinstance(name, str) else None
+    return f"{'tls' if match[1] == 'tls' else 'tcp'}://{match[2]}" if match else None
 
 
 def threads(
@@ -121,45 +125,60 @@ def threads(
     stop: np.ndarray | None = None,
     stopping: Callable[[], None] = lambda: None,
 ) -> None:
-    """Run all chunks on `jobs` threads.
+    """Run all chunks on `jobs` threads: `run` runs one; for the rest see `conduct`.
 
-    The first chunk runs alone: what all need is compiled then.
+    A chunk is to stop soon once the first element of its control block is set.
+    """
+    conduct(schedule, Threads(run, jobs), finished, stop, stopping)
+
+
+def conduct(
+    schedule: Schedule,
+    pool: Pool,
+    finished: Finished,
+    stop: np.ndarray | None = None,
+    stopping: Callable[[], None] = lambda: None,
+) -> None:
+    """Run all chunks in a pool, which is closed then.
 
     Parameters
     ----------
     schedule : gives out the chunks
-    run : runs one; it stops soon once the first element of its control block is set
-    finished : gets the chunks that came back within HOLD, in this thread; False stops all others
+    finished : gets the chunks that came back within HOLD and HELD, in this thread; False stops all
+        others
     stop : (1 or more,) int64; another thread stops all by setting its first element
     stopping : called when Ctrl-C is first heard
 
     Raises
     ------
+    Unreachable
+        If no worker is left; what was finished by then is handed on.
     KeyboardInterrupt
         On Ctrl-C, once what runs is finished and handed on; on a second Ctrl-C or `stop`, at once,
         and what was finished by then is handed on.
     """
     with _Interrupts() as interrupts:
-        crew = _Crew(schedule, run, finished, jobs)
+        crew, whole = _Crew(schedule, pool, finished), False
         try:
             crew.start()
-            while crew.running:
+            while pool.running:
                 if interrupts.heard > 1 or (stop is not None and stop[0] != 0):
                     raise KeyboardInterrupt
                 if interrupts.heard and not crew.closed:
                     crew.closed = True
                     stopping()
                 crew.serve()
+            whole = True
             if interrupts.heard:
                 raise KeyboardInterrupt
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, Unreachable):
             crew.cancel()
             raise
         except BaseException:
             crew.cancel(collect=False)
             raise
         finally:
-            crew.pool.shutdown(wait=True, cancel_futures=True)
+            pool.close(abandon=not whole)
 
 
 class _Interrupts:
@@ -188,68 +207,49 @@ class _Interrupts:
 
 
 class _Crew:
-    """Threads at work, the chunks they run, and those that came back."""
+    """A pool at work, and the chunks that came back from it."""
 
-    def __init__(self, schedule: Schedule, run: Run, finished: Finished, jobs: int) -> None:
-        self._schedule, self._run, self._finished = schedule, run, finished
-        self._jobs = jobs
-        self.pool = ThreadPoolExecutor(jobs, thread_name_prefix="simdl")
+    def __init__(self, schedule: Schedule, pool: Pool, finished: Finished) -> None:
+        self._schedule, self._pool, self._finished = schedule, pool, finished
         self.closed = False  # no new chunks
-        self.running: dict[_Pending, tuple[Chunk, np.ndarray]] = {}
-        # futures.wait would hold back an interrupt's handler; a queue with a timeout does not
-        self._done: queue.SimpleQueue[_Pending] = queue.SimpleQueue()
-        self._back: list[tuple[Chunk, list[Outcome]]] = []  # finished, not yet handed on
+        self._back: list[Back] = []  # finished, not yet handed on
+        self._held = 0  # bytes of these
         self._handed = -math.inf  # when that was last done
 
     def start(self) -> bool:
         """Start the next chunk, if there is one."""
         chunk = None if self.closed else self._schedule.take()
-        if chunk is None:
-            return False
-        control = np.zeros(3, np.int64)
-        future = self.pool.submit(_timed, self._run, chunk, control)
-        self.running[future] = chunk, control
-        future.add_done_callback(self._done.put)
-        return True
+        if chunk is not None:
+            self._pool.submit(chunk)
+        return chunk is not None
 
     def serve(self) -> None:
         """Wait a moment for a chunk that comes back; start what is next, hand on what is back."""
         failed = False
-        with contextlib.suppress(queue.Empty):
-            future = self._done.get(timeout=_PATIENCE)
-            chunk, outcomes = self._take_back(future)
-            self._schedule.measured(chunk, future.result()[1])
+        if self._pool.next(self._back, _PATIENCE):
+            chunk, outcomes, seconds = self._back[-1]
+            nbytes = sum(outcome.nbytes for outcome in outcomes)
+            self._schedule.measured(chunk, seconds, nbytes)
             failed = any(outcome.status == FAILED for outcome in outcomes)
-            while len(self.running) <= self._jobs and self.start():
-                pass  # threads get new work before this is stored
+            self._held += nbytes
+        # workers get new work before this is stored; without any, one chunk waits for them
+        while (self._pool.room() or not self._pool.running) and self.start():
+            pass
         # a transaction costs milliseconds on a disk, some chunks much less
-        due = time.monotonic() - self._handed > HOLD
-        if (due or failed or not self.running) and not self._hand_on():
+        due = time.monotonic() - self._handed > HOLD or self._held > HELD
+        if (due or failed or not self._pool.running) and not self._hand_on():
             self.cancel()
 
     def cancel(self, collect: bool = True) -> None:
         """Stop what runs; hand on what is finished all the same."""
         self.closed = True
-        for _, control in self.running.values():
-            control[0] = 1
         if collect:
-            for future in list(self.running):
-                self._take_back(future)
+            self._pool.stop(self._back)
             self._hand_on()
-
-    def _take_back(self, future: _Pending) -> tuple[Chunk, list[Outcome]]:
-        self._back.append((self.running[future][0], future.result()[0]))
-        del self.running[future]
-        return self._back[-1]
 
     def _hand_on(self) -> bool:
         if not self._back:
             return True
-        going = self._finished(self._back)
-        self._back, self._handed = [], time.monotonic()
+        going = self._finished([(chunk, outcomes) for chunk, outcomes, _ in self._back])
+        self._back, self._held, self._handed = [], 0, time.monotonic()
         return going
-
-
-def _timed(run: Run, chunk: Chunk, control: np.ndarray) -> tuple[list[Outcome], float]:
-    start = time.perf_counter()
-    return run(chunk, control), time.perf_counter() - start

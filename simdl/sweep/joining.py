@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from simdl.errors import InputError
 from simdl.sweep.grid import Axis, Cell
-from simdl.sweep.outcomes import Array, Outcome, Stored
+from simdl.sweep.outcomes import FAILED, Array, Outcome, Stored
 
 if TYPE_CHECKING:
     import xarray
@@ -133,6 +134,15 @@ def refuse_clash(outcome: Outcome, taken: set[str]) -> None:
         raise InputError(f"{name}: is the name of an axis: give the measured quantity another")
     for name in sorted(set(outcome.variables) & (own | set(outcome.coordinates))):
         raise InputError(f"{name}: is the name of a dimension too: give one of them another")
+
+
+def checked(outcome: Outcome, taken: set[str]) -> Outcome:
+    """Return the outcome, as a failure where its names cannot stand beside the axes'."""
+    try:
+        refuse_clash(outcome, taken)
+    except InputError as error:
+        return replace(outcome, status=FAILED, message=str(error), variables={}, coordinates={})
+    return outcome
 
 
 class _Labels:

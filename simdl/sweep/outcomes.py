@@ -73,6 +73,12 @@ class Outcome:
     variables: Mapping[str, Array] = field(default_factory=dict)
     coordinates: Mapping[str, Array] = field(default_factory=dict)
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of what was recorded or measured."""
+        arrays = [*self.variables.values(), *self.coordinates.values()]
+        return sum(array.values.nbytes for array in arrays)
+
 
 def train_cell(
     configuration: Configuration, record: Sequence[str], seeds: Sequence[int], control: np.ndarray

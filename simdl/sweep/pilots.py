@@ -61,7 +61,7 @@ def measure(sweep: Sweep, cells: Sequence[int]) -> Tried:
 
 
 def _once(sweep: Sweep, cell: int) -> Outcome:
-    from simdl.sweep.executors import Chunk
+    from simdl.sweep.pools import Chunk
 
     (outcome,) = sweep.run_chunk(Chunk(cell, sweep.seeds[:1]), np.zeros(3, np.int64))
     return outcome

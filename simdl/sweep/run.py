@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,9 +15,10 @@ from simdl.configuration import Configuration
 from simdl.engine.blas import single_thread
 from simdl.errors import InputError, Problems
 from simdl.sweep import description, estimates, executors, grid, ledger
-from simdl.sweep.joining import join, refuse_clash
+from simdl.sweep.joining import checked, join
 from simdl.sweep.measures import check_measure, plain
 from simdl.sweep.outcomes import FAILED, METRICS, Outcome, measure_cell, train_cell
+from simdl.sweep.pools import Chunk, Pool, Threads
 from simdl.sweep.progress import FailedTrials, Failure, Progress
 from simdl.sweep.session import Session
 from simdl.sweep.store import Store
@@ -143,9 +143,12 @@ class Sweep:
 
     def forecast(
         self, store: str | os.PathLike[str] | None = None, jobs: int = -1,
-        shard: tuple[int, int] | None = None, *, fresh: bool = False,
+        shard: tuple[int, int] | None = None, *, fresh: bool = False, executor: str = "threads",
     ) -> estimates.Forecast:  # fmt: skip
-        """Return what `run` would take: trials, seconds by a short pilot, memory; keep nothing."""
+        """Return what `run` would take: trials, seconds by a short pilot, memory; keep nothing.
+
+        Times are this machine's, also where a cluster is to run it, which is not asked.
+        """
         wanted = set(self._distinct(shard))
         if store is not None and Path(store).exists() and not fresh:
             with Store(store) as opened:
@@ -155,7 +158,8 @@ class Sweep:
             if trial.identity in wanted:
                 wanted.remove(trial.identity)
                 missing[trial.cell] = missing.get(trial.cell, 0) + 1
-        return estimates.forecast(self, missing, executors.workers(jobs), store is not None)
+        here, stored = executors.workers(jobs), store is not None
+        return estimates.forecast(self, missing, here, stored, _processes(executor, here, missing))
 
     @cached_property
     def _key(self) -> str:
@@ -188,8 +192,10 @@ class Sweep:
         Parameters
         ----------
         store : file that keeps results; None keeps them in memory only
-        jobs : threads; -1 is one a core
-        executor : "threads"
+        jobs : chunks that run at once; -1 is one a core, on a cluster one a thread of its workers
+        executor : "threads"; "dask" for processes on this machine; "dask://HOST:PORT" or
+            "tls://HOST:PORT" for the workers of a Dask scheduler, with the certificates that Dask's
+            own configuration names
         progress : called with a `Progress` at the start and after each chunk
         control : (1 or more,) int64; another thread stops the sweep, as a second Ctrl-C does, by
             setting its first element
@@ -214,7 +220,7 @@ class Sweep:
             On Ctrl-C, once the chunks that run are finished and stored; on a second one at once:
             finished chunks are stored.
         """
-        jobs = executors.workers(jobs)
+        executors.workers(jobs)
         executors.check_executor(executor)
         wanted = set(self._distinct(shard))
         with Store(store) if store is not None else contextlib.nullcontext() as opened:
@@ -224,32 +230,48 @@ class Sweep:
             session = Session(self, opened, found, wanted, progress, keep_going)
             del found
             session.report()
-            schedule = self._schedule(session.waiting, jobs, opened is not None)
-            if opened and fresh:
-                ledger.forget(opened, wanted)
-            if opened and (session.waiting or not ledger.is_registered(opened, self._key)):
-                where = description.provenance()
-                ledger.register(opened, self.name, self.description, self.trials, where)
-            with single_thread() if session.waiting else contextlib.nullcontext():
-                executors.threads(
-                    schedule, self.run_chunk, session.finished, jobs, control, session.stopping
-                )
+            lent = self._pool(executor, jobs, session.waiting, opened is not None)
+            with lent as (pool, schedule):
+                if opened and fresh:
+                    ledger.forget(opened, wanted)
+                if opened and (session.waiting or not ledger.is_registered(opened, self._key)):
+                    where = description.provenance() | {"executor": executor}
+                    ledger.register(opened, self.name, self.description, self.trials, where)
+                executors.conduct(schedule, pool, session.finished, control, session.stopping)
             outcomes = session.outcomes
             if opened:
                 outcomes = outcomes | opened.results(self._distinct(), lazy=True)
         return self._dataset(outcomes, session.trained)
 
-    def _schedule(
-        self, waiting: Mapping[int, Sequence[int]], jobs: int, stored: bool
-    ) -> executors.Schedule:
-        """Plan the chunks, unless they would not fit into memory."""
-        sizes = estimates.sizes(self, waiting)
-        needed = estimates.memory(self, sizes, jobs, stored)
-        estimates.refuse_too_large(needed, estimates.machine_memory(), jobs)
-        most = {cell: size.most for cell, size in sizes.items()}
-        return executors.Schedule(waiting, jobs, most)
+    @contextlib.contextmanager
+    def _pool(
+        self, executor: str, jobs: int, waiting: Mapping[int, Sequence[int]], stored: bool
+    ) -> Iterator[tuple[Pool, executors.Schedule]]:
+        """Lend what runs the trials, and the plan of their chunks.
 
-    def run_chunk(self, chunk: executors.Chunk, control: np.ndarray) -> list[Outcome]:
+        Raises
+        ------
+        InputError
+            If they would not fit into memory; that of a cluster is not ours to judge.
+        """
+        sizes = estimates.sizes(self, waiting)
+        most = {cell: size.most for cell, size in sizes.items()}
+        here = executors.workers(jobs)
+        if executors.address(executor) is None:
+            count = {cell: len(seeds) for cell, seeds in waiting.items()}
+            processes = _processes(executor, here, count)
+            needed = estimates.memory(self, sizes, here, stored, processes)
+            estimates.refuse_too_large(needed, estimates.machine_memory(), here)
+        if executor == "threads" or not waiting:
+            with single_thread() if waiting else contextlib.nullcontext():
+                yield Threads(self.run_chunk, here), executors.Schedule(waiting, here, most)
+            return
+        from simdl.sweep.cluster import Cluster  # Dask is an extra
+
+        with Cluster.opened(self, executor, waiting, jobs) as pool:
+            yield pool, executors.Schedule(waiting, pool.threads, most)
+
+    def run_chunk(self, chunk: Chunk, control: np.ndarray) -> list[Outcome]:
         """Run consecutive seeds of one cell; what raises is an outcome, too."""
         if self.measure is None:
             configuration = self.configurations[chunk.cell]
@@ -257,8 +279,12 @@ class Sweep:
         else:
             table = self.cells[chunk.cell].table
             results = measure_cell(self.measure, table, chunk.seeds, control, self.record)
-        taken = {"seed"} | {key for axis in self.axes for key in (axis.name, *axis.keys)}
-        return [_checked(result, taken) for result in results]
+        return [checked(result, self.taken) for result in results]
+
+    @property
+    def taken(self) -> set[str]:
+        """Names that stand for seeds and axes, and for nothing that is recorded."""
+        return {"seed"} | {key for axis in self.axes for key in (axis.name, *axis.keys)}
 
     def _dataset(self, outcomes: Mapping[str, Outcome], trained: int) -> xarray.Dataset:
         position = {seed: i for i, seed in enumerate(self.seeds)}
@@ -285,6 +311,11 @@ class Sweep:
         return runs
 
 
+def _processes(executor: str, jobs: int, missing: Mapping[int, int]) -> int:
+    """Return how many worker processes are started on this machine for so many trials a cell."""
+    return min(jobs, sum(missing.values())) if executor == "dask" else 0
+
+
 def _record(record: Any) -> tuple[str, ...]:
     if record is None:
         return (METRICS,)
@@ -302,12 +333,3 @@ def _memory(memory: Any, measure: Any) -> float | None:
     if isinstance(memory, bool) or not isinstance(memory, int | float) or not 0 <= memory < np.inf:
         raise InputError(f"memory: {memory!r}: must be bytes, a number of at least 0")
     return float(memory)
-
-
-def _checked(outcome: Outcome, taken: set[str]) -> Outcome:
-    """Return the outcome, as a failure where its names cannot stand beside the axes'."""
-    try:
-        refuse_clash(outcome, taken)
-    except InputError as error:
-        return replace(outcome, status=FAILED, message=str(error), variables={}, coordinates={})
-    return outcome

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from simdl.sweep.executors import Chunk
 from simdl.sweep.measures import canonical
 from simdl.sweep.outcomes import CANCELLED, FAILED, Outcome
+from simdl.sweep.pools import Chunk
 from simdl.sweep.progress import Progress, Standings
 from simdl.sweep.store import Store
 
