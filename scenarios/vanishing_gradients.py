@@ -36,6 +36,7 @@ INITS: dict[str, Any] = {
 FITTING = {"sigmoid": "Glorot", "tanh": "Glorot", "relu": "He", "leaky_relu": "He"}
 ACTIVATION, INIT, DEPTH = "network.activation", "network.init", "network.depth"
 RESIDUAL, FITTED = "network.residual", "network.activation,network.init"
+REMEDY = f"{FITTED},network.norm"
 GUESSING = math.log(10)  # loss of equal odds for ten digits, nats
 CAP = 10 * GUESSING
 
@@ -98,6 +99,8 @@ def sweeps(settings: Settings) -> dict[str, simdl.Sweep | Tuned]:
     def trained(axes: Any, seeds: list[int], record: Any = None, **values: Any) -> simdl.Sweep:
         return simdl.Sweep(training | values, axes, seeds, record=record)
 
+    remedies = [[*fits[0], "none"], [*fits[2], "none"], [*fits[0], "BatchNorm"]]
+    normal = {"activation": "sigmoid", "init": INITS["Glorot"], "norm": "BatchNorm"}
     at_depth = {"network": training["network"] | {"depth": s.deep}}
     return {
         "curves": simdl.Sweep({}, {"activation": ["tanh", "relu"]}, [s.seed], measure=derivative),
@@ -124,7 +127,11 @@ def sweeps(settings: Settings) -> dict[str, simdl.Sweep | Tuned]:
             {FITTED: fits, RESIDUAL: [False, True], DEPTH: list(s.depths)}, survey,
         ),
         "tuned": Tuned(
-            training | at_depth, {FITTED: [fits[0], fits[2]]}, s.rates, s.pilots, claims
+            training | at_depth, {REMEDY: remedies}, s.rates, s.pilots, claims
+        ),
+        "normalized_birth": born(deep | {"training": True}, {}, claims, **normal),
+        "normalized": trained(
+            {DEPTH: list(s.depths)}, survey, network=training["network"] | normal
         ),
         "through": trained(
             {FITTED: fits, RESIDUAL: [False, True]}, survey, names, **at_depth, probes=probes,
@@ -150,7 +157,8 @@ def claims(results: dict[str, xarray.Dataset], settings: Settings) -> list[Claim
     curve, by_depth = results["curves"]["derivative"], results["by_depth"]
     he, glorot = (results["relu"].isel({INIT: i}) for i in (0, 1))
     lecun, standard = (results["sigmoid"].isel({INIT: i}) for i in (0, 1))
-    sigmoid, relu = (results["tuned"].isel({FITTED: i}) for i in (0, 1))
+    sigmoid, relu, normalized = (results["tuned"].isel({REMEDY: i}) for i in range(3))
+    alive = rms_factor(results["normalized_birth"].transpose("seed", "layer"))
     stuck = sigmoid["train_loss"].fillna(CAP)  # a run that diverged scores the cap
 
     def factor(activation: str, init: str) -> np.ndarray:
@@ -188,6 +196,9 @@ def claims(results: dict[str, xarray.Dataset], settings: Settings) -> list[Claim
         Claim("T22c", direction(
             factor("tanh", "small") / factor("tanh", "Glorot"), 0.5, above=False, log=True)),
         Claim("T23a", direction(relu["test_accuracy"] - sigmoid["test_accuracy"], 0.3)),
+        Claim("T23b-gradient", direction(alive, 0.9, log=True)),
+        Claim("T23b-training", direction(
+            normalized["test_accuracy"] - sigmoid["test_accuracy"], 0.3)),
         Claim("P-relu-forward", equals(he["forward"], 1.0, 0.02)),
         Claim("P-relu-backward", equals(glorot["back"], 0.5, 0.02)),
         Claim("P-weight-gradient", equals(weight_slope(glorot), 1.0, 0.04)),
@@ -204,7 +215,7 @@ def figures(results: dict[str, xarray.Dataset], settings: Settings) -> dict[str,
         "initialization": _initialization(results["birth"], settings.width),
         "training": _training(results["through"]),
         "depth": _depth(results["survey"]),
-        "residual": _residual(results["skipped"], results["connected"]),
+        "residual": _residual(results),
     }
 
 
@@ -300,23 +311,32 @@ def _depth(survey: xarray.Dataset) -> Any:
     return figure
 
 
-def _residual(birth: xarray.Dataset, connected: xarray.Dataset) -> Any:
-    """Gradient at birth by layer, accuracy against depth, with and without residual connections."""
+def _residual(results: dict[str, xarray.Dataset]) -> Any:
+    """Gradient at birth by layer and accuracy against depth: plain, residual, normalised."""
+    birth, connected = results["skipped"], results["connected"]
     figure, axes = panels.grid(2, len(FITTING), (10, 5.8))
+
+    def draw(top: Any, bottom: Any, born: Any, accuracy: Any, label: str, i: int) -> None:
+        line = (label, style.COLOURS[i])
+        panels.band(top, born["layer"], _relative(born), *line, log=True, **_marks(i))
+        _against_depth(bottom, accuracy, label, i)
+
     for column, (activation, init) in enumerate(FITTING.items()):
         top, bottom = axes[:, column]
         for i, label in enumerate(("plain", "residual")):
             arm = {FITTED: column, RESIDUAL: i}
-            found = _relative(birth.isel(arm))
-            panels.band(top, birth["layer"], found, label, style.COLOURS[i], log=True, **_marks(i))
-            _against_depth(bottom, connected["test_accuracy"].isel(arm), label, i)
+            draw(top, bottom, birth.isel(arm), connected["test_accuracy"].isel(arm), label, i)
+        if activation == "sigmoid":
+            accuracy = results["normalized"]["test_accuracy"]
+            born = results["normalized_birth"].isel(seed=slice(connected.sizes["seed"]))
+            draw(top, bottom, born, accuracy, "batch normalisation", 2)
         panels.level(bottom, 0.1, "" if column else "guessing")
         top.set(title=f"{SHOWN[activation]}, {init}", yscale="log", xlabel="hidden layer")
         bottom.set(xlabel="hidden layers", ylim=(0, 1))
     axes[0, 0].set_ylabel("pre-activation gradient\n(RMS, last hidden layer = 1)")
     axes[1, 0].set_ylabel("test accuracy")
     panels.legend(figure, axes[0, 0], bands=connected.sizes["seed"])
-    figure.suptitle("Residual connections save the sigmoid net; with He weights the gradient grows")
+    figure.suptitle("Residual connections or batch normalisation save the sigmoid net")
     return figure
 
 
