@@ -76,7 +76,7 @@ class Settings(scenario.Settings):
 
     survey_rates: Annotated[
         tuple[float, ...], Field(description="learning rates of the survey, coarser")
-    ] = (2e-4, 1e-3, 5e-3, 0.02, 0.1, 0.2, 0.5)  # fmt: skip
+    ] = (2e-4, 1e-3, 5e-3, 0.05, 0.2)  # fmt: skip
 
     @property
     def pilots(self) -> list[int]:
