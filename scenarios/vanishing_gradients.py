@@ -36,6 +36,7 @@ INITS: dict[str, Any] = {
 FITTING = {"sigmoid": "Glorot", "tanh": "Glorot", "relu": "He", "leaky_relu": "He"}
 ACTIVATION, INIT, DEPTH = "network.activation", "network.init", "network.depth"
 RESIDUAL, FITTED = "network.residual", "network.activation,network.init"
+REMEDY = f"{FITTED},network.norm"
 GUESSING = math.log(10)  # loss of equal odds for ten digits, nats
 CAP = 10 * GUESSING
 
@@ -98,6 +99,8 @@ def sweeps(settings: Settings) -> dict[str, simdl.Sweep | Tuned]:
     def trained(axes: Any, seeds: list[int], record: Any = None, **values: Any) -> simdl.Sweep:
         return simdl.Sweep(training | values, axes, seeds, record=record)
 
+    remedies = [[*fits[0], "none"], [*fits[2], "none"], [*fits[0], "BatchNorm"]]
+    normal = {"activation": "sigmoid", "init": INITS["Glorot"], "norm": "BatchNorm"}
     at_depth = {"network": training["network"] | {"depth": s.deep}}
     return {
         "curves": simdl.Sweep({}, {"activation": ["tanh", "relu"]}, [s.seed], measure=derivative),
@@ -126,7 +129,11 @@ def sweeps(settings: Settings) -> dict[str, simdl.Sweep | Tuned]:
             {FITTED: fits, RESIDUAL: [False, True], DEPTH: list(s.depths)}, survey,
         ),
         "tuned": Tuned(
-            training | at_depth, {FITTED: [fits[0], fits[2]]}, s.rates, s.pilots, claims
+            training | at_depth, {REMEDY: remedies}, s.rates, s.pilots, claims
+        ),
+        "normalized_birth": born(deep | {"training": True}, {}, claims, **normal),
+        "normalized": trained(
+            {DEPTH: list(s.depths)}, survey, network=training["network"] | normal
         ),
         "through": trained(
             {FITTED: fits, RESIDUAL: [False, True]}, survey, names, **at_depth, probes=probes,
@@ -152,7 +159,8 @@ def claims(results: dict[str, xarray.Dataset], settings: Settings) -> list[Claim
     curve, by_depth = results["curves"]["derivative"], results["by_depth"]
     he, glorot = (results["relu"].isel({INIT: i}) for i in (0, 1))
     lecun, standard = (results["sigmoid"].isel({INIT: i}) for i in (0, 1))
-    sigmoid, relu = (results["tuned"].isel({FITTED: i}) for i in (0, 1))
+    sigmoid, relu, normalized = (results["tuned"].isel({REMEDY: i}) for i in range(3))
+    alive = rms_factor(results["normalized_birth"].transpose("seed", "layer"))
     stuck = sigmoid["train_loss"].fillna(CAP)  # a run that diverged scores the cap
 
     def factor(activation: str, init: str) -> np.ndarray:
@@ -190,6 +198,9 @@ def claims(results: dict[str, xarray.Dataset], settings: Settings) -> list[Claim
         Claim("T22c", direction(
             factor("tanh", "small") / factor("tanh", "Glorot"), 0.5, above=False, log=True)),
         Claim("T23a", direction(relu["test_accuracy"] - sigmoid["test_accuracy"], 0.3)),
+        Claim("T23b-gradient", direction(alive, 0.9, log=True)),
+        Claim("T23b-training", direction(
+            normalized["test_accuracy"] - sigmoid["test_accuracy"], 0.3)),
         Claim("P-relu-forward", equals(he["forward"], 1.0, 0.02)),
         Claim("P-relu-backward", equals(glorot["back"], 0.5, 0.02)),
         Claim("P-weight-gradient", equals(weight_slope(glorot), 1.0, 0.04)),
@@ -206,7 +217,7 @@ def figures(results: dict[str, xarray.Dataset], settings: Settings) -> dict[str,
         "initialization": _initialization(results["birth"], settings.width),
         "training": _training(results["through"]),
         "depth": _depth(results["survey"]),
-        "residual": _residual(results["skipped"], results["connected"]),
+        "residual": _residual(results),
     }
 
 
@@ -302,29 +313,38 @@ def _depth(survey: xarray.Dataset) -> Any:
     return figure
 
 
-def _residual(birth: xarray.Dataset, connected: xarray.Dataset) -> Any:
-    """With residual connections: gradient at birth by layer and initialisation; accuracy."""
+def _residual(results: dict[str, xarray.Dataset]) -> Any:
+    """Residual connections and batch normalisation: gradient at birth by layer; accuracy."""
+    birth, connected = results["skipped"], results["connected"]
     figure, axes = panels.grid(2, len(FITTING), (10, 6.4))
-    layers = birth["layer"].values
+    layers, normed = birth["layer"].values, ("batch normalisation", style.BLACK)
+
+    def below(panel: Any, found: xarray.DataArray, label: str, colour: str, marker: str) -> None:
+        values = found.transpose("seed", DEPTH)
+        panels.band(panel, found[DEPTH], values, label, colour, marker=marker)
+
     for column, (activation, init) in enumerate(FITTING.items()):
         top, bottom = axes[:, column]
         for i, name in enumerate(INITS):
             found = _relative(birth.sel({ACTIVATION: activation}).isel({INIT: i}))
             panels.band(top, layers, found, name, style.COLOURS[i], log=True, **_marks(i))
-        for i, (label, colour) in enumerate((("plain", style.BLACK), ("residual", style.SKY))):
-            arm = connected["test_accuracy"].isel({FITTED: column, RESIDUAL: i})
-            values = arm.transpose("seed", DEPTH)
-            panels.band(bottom, arm[DEPTH], values, label, colour, marker=style.MARKERS[5 - i])
+        accuracy = connected["test_accuracy"].isel({FITTED: column})
+        below(bottom, accuracy.isel({RESIDUAL: 0}), "plain", "0.6", "o")
+        below(bottom, accuracy.isel({RESIDUAL: 1}), "residual", style.SKY, "s")
+        if activation == "sigmoid":
+            born = results["normalized_birth"].isel(seed=slice(connected.sizes["seed"]))
+            panels.band(top, layers, _relative(born), *normed, log=True, **_marks(5))
+            below(bottom, results["normalized"]["test_accuracy"], *normed, "P")
+            axes[1, 1].legend(*bottom.get_legend_handles_labels(), loc="center left")
         panels.level(bottom, 0.1, "" if column else "guessing")
-        top.set(title=SHOWN[activation], yscale="log", ylim=(1e-1, 1e9), xlabel="hidden layer")
+        top.set(title=SHOWN[activation], yscale="log", ylim=(1e-1, 1e7), xlabel="hidden layer")
         bottom.set(title=f"{init} weights", xlabel="hidden layers", ylim=(0, 1))
     axes[0, 0].set_ylabel(
         "pre-activation gradient\nwith residual connections\n(RMS, last hidden layer = 1)"
     )
     axes[1, 0].set_ylabel("test accuracy")
-    axes[1, 1].legend(loc="center left")
     panels.legend(figure, axes[0, 0], bands=connected.sizes["seed"])
-    figure.suptitle("Residual connections save the sigmoid net; with He weights the gradient grows")
+    figure.suptitle("Residual connections or batch normalisation save the sigmoid net")
     return figure
 
 

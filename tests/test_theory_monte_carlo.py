@@ -125,6 +125,22 @@ def test_fluctuations_under_he():
         assert np.mean(jacobian[:, layers - 1] ** 2) == pytest.approx(second, rel=0.05)
 
 
+@pytest.mark.parametrize(("s_w2", "width", "largest"), [(200.0, 64, 1e15), (20.0, 128, 1e8)])
+def test_the_layer_of_an_overflow(s_w2, width, largest):
+    rng = np.random.default_rng(7)
+    layers = []
+    for _ in range(40):
+        h, layer = rng.normal(size=(32, width)), 0
+        while np.abs(h).max() <= largest:
+            x = h @ rng.normal(size=(width, width), scale=math.sqrt(s_w2 / width))
+            h, layer = np.where(np.abs(x) > largest, np.abs(x), np.maximum(x, 0)), layer + 1
+        layers.append(layer)
+    found = theory.overflow_layer(s_w2, width, 32 * width, largest)
+    assert np.mean(layers) == pytest.approx(found, abs=0.5)
+    with pytest.raises(ValueError, match="enlarge"):
+        theory.overflow_layer(1.9, width, 32, largest)
+
+
 def test_sigmoid_bound_holds_for_one_network():
     rng = np.random.default_rng(8)
     weight = rng.normal(size=(40, 40)) / math.sqrt(40)

@@ -24,7 +24,8 @@ def at_birth(settings: Mapping[str, Any], seed: int) -> dict[str, Any]:
     ----------
     settings : `network`, a table as in a configuration; `nets`, how many networks are averaged;
         `batch`, samples; `cotangent`: "random", one direction for all samples, or "loss", the
-        gradient of the cross-entropy; `norms`: whether to compare with the weights' norms (slow)
+        gradient of the cross-entropy; `norms`: whether to compare with the weights' norms (slow);
+        `training`: whether batch normalisation takes the batch's own statistics, as in training
     seed : draws the split of the data, the weights and the direction
 
     Returns
@@ -42,6 +43,7 @@ def at_birth(settings: Mapping[str, Any], seed: int) -> dict[str, Any]:
     data = configuration.data(seed)
     net = configuration.build(data).net
     x = data.train[0][: settings["batch"]].reshape(-1, *net.input_shape)
+    training = settings.get("training", False)
     found: dict[str, list[Any]] = {}
     for k in range(settings["nets"]):
         params = net.init((seed + k * 2**28) % 2**32)
@@ -49,16 +51,18 @@ def at_birth(settings: Mapping[str, Any], seed: int) -> dict[str, Any]:
             direction = np.random.default_rng([seed, k]).normal(size=net.output_shape)
             cotangent = np.tile(direction, (len(x), 1))
         else:
-            cotangent = _cross_entropy(net, params, x, data)
-        passed = vjp(net, params, x, cotangent)
+            cotangent = _cross_entropy(net, params, x, data, training)
+        passed = vjp(net, params, x, cotangent, training)
         for name, value in _by_layer(net, params, x, passed, settings.get("norms", False)).items():
             found.setdefault(name, []).append(value)
     return {name: _mean(values) for name, values in found.items()}
 
 
-def _cross_entropy(net: Network, params: Parameters, x: np.ndarray, data: Data) -> np.ndarray:
+def _cross_entropy(
+    net: Network, params: Parameters, x: np.ndarray, data: Data, training: bool
+) -> np.ndarray:
     """Each sample's gradient of the loss by the logits: softmax minus target."""
-    logits = forward(net, params, x)
+    logits = forward(net, params, x, training)
     odds = np.exp(logits - logits.max(axis=1, keepdims=True))
     classes = np.eye(net.output_shape[0])[data.train[1][: len(x)]]
     return np.asarray(odds / odds.sum(axis=1, keepdims=True) - classes)
@@ -67,7 +71,7 @@ def _cross_entropy(net: Network, params: Parameters, x: np.ndarray, data: Data) 
 def _by_layer(
     net: Network, params: Parameters, x: np.ndarray, passed: Pullback, norms: bool
 ) -> dict[str, Any]:
-    weights = [name for name in params if name.endswith(".weight")]
+    weights = [name for name in params if params[name].ndim > 1]  # a norm's is a vector
     *hidden, _ = paths = [name.removesuffix(".weight") for name in weights]
     tops = [int(path.partition(".")[0]) for path in paths]
     entering = [x, *(passed.outputs[top - 1] for top in tops[1:])]  # what each weight multiplies

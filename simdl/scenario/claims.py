@@ -36,7 +36,10 @@ _TABLE: dict[str, tuple[str, str]] = {
     ),
     "optimizers": ("T19a T20a T21b", "T19b T20b T21a"),
     "batch_normalization": ("T28a T28b", "T23c"),
-    "exploding_gradients": ("T24a T24b T25a T25b", ""),
+    "exploding_gradients": (
+        "T24a T24b T25a T25b P-relu-explosion P-fluctuation P-log-fluctuation P-overflow",
+        "",
+    ),
     "initialization": ("T25a T25b", ""),
     "input_normalization": ("T26 T27a T27b", ""),
     "layer_normalization": ("T29a T29b", ""),

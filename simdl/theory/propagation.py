@@ -238,6 +238,27 @@ def log_gain(width: int) -> tuple[float, float]:
     )
 
 
+def overflow_layer(s_w2: float, width: int, values: int, largest: float) -> float:
+    """Return the layer, from 1, in which a ReLU network's pre-activations first pass `largest`.
+
+    Mean over networks of `width` units a layer, weights of variance s_w2 / fan_in with s_w2 well
+    above 2, inputs of mean square 1. ln RMS is ln(s_w2) / 2 at layer 1 and rises by
+    (ln(s_w2 / 2) + E ln M) / 2 a layer, with `log_gain`'s E ln M < 0; the largest of `values`
+    numbers, units times samples, stands about sqrt(2 ln values) RMS out. It is passed between
+    two layers and seen at the next whole one, half a layer later on average.
+
+    Raises
+    ------
+    ValueError
+        If a layer does not enlarge the signal.
+    """
+    rate = (math.log(s_w2 / 2) + log_gain(width)[0]) / 2
+    if rate <= 0:
+        raise ValueError(f"s_w2: {s_w2}: must enlarge the signal: above 2 in wide layers")
+    start = math.log(s_w2) / 2 + math.log(2 * math.log(values)) / 2
+    return 1 + (math.log(largest) - start) / rate + 0.5
+
+
 def jacobian_spread(
     activation: str, depth: int, orthogonal: bool = False, q: float = 1.0, alpha: float = 0.01
 ) -> float:
