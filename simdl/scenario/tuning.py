@@ -29,6 +29,8 @@ class Tuned:
     base, axes, record : as of a Sweep; each cell of the axes is an arm
     rates : the grid to begin with, rising: at least three, or a single one for all arms
     pilots, replicates : two lists of seeds that share none
+    score : what is low where a rate is good, an array of what a round of pilots left; None for
+        their validation loss. Its mean over the pilots decides
     """
 
     def __init__(
@@ -39,7 +41,9 @@ class Tuned:
         pilots: Sequence[int],
         replicates: Sequence[int],
         record: Sequence[str] | None = None,
+        score: Callable[[xarray.Dataset], xarray.DataArray] | None = None,
     ) -> None:
+        self.score = score or _validation_loss
         self.rates = [float(rate) for rate in rates]
         rising = sorted(set(self.rates)) == self.rates
         if len(self.rates) in (0, 2) or not rising or self.rates[0] <= 0:
@@ -56,7 +60,7 @@ class Tuned:
 
     def _judged(self, found: xarray.Dataset) -> Sweep:
         """Return the sweep of the replicates, its arms in one dimension, each at its own rate."""
-        best = np.ravel(found[RATE].values[_score(found).argmin(RATE)])
+        best = np.ravel(found[RATE].values[self.score(found).mean("seed").argmin(RATE)])
         arms = Sweep(self.base, self.axes, self.pilots[:1]).cells
         keys = list(arms[0].coordinates)
         rows: list[Any] = [
@@ -87,7 +91,7 @@ class Tuned:
                 arms = len(sweep.cells) // len(rates)
                 return missing + arms * len(self.replicates)
             found = sweep.run(store)
-            wider = widened(rates, found, self.rates)
+            wider = widened(rates, found, self.rates, self.score)
             if wider == rates:
                 return self._judged(found).missing(store)
             rates = wider
@@ -110,7 +114,7 @@ class Tuned:
         while True:
             found = self._round(rates).run(store, jobs, progress=progress)
             trained += found.attrs["trained"]
-            wider = widened(rates, found, self.rates)
+            wider = widened(rates, found, self.rates, self.score)
             if wider == rates:
                 break
             rates = wider
@@ -125,21 +129,26 @@ class Tuned:
         return runs
 
 
-def _score(found: xarray.Dataset) -> xarray.DataArray:
-    """Mean validation loss over the pilots; a loss that is not finite (a run that diverged) scores
+def _validation_loss(found: xarray.Dataset) -> xarray.DataArray:
+    """Validation loss; a loss that is not finite (a run that diverged) scores
     CAP."""
     loss = found["validation_loss"]
-    return loss.where(np.isfinite(loss), CAP).clip(max=CAP).mean("seed")
+    return loss.where(np.isfinite(loss), CAP).clip(max=CAP)
 
 
-def widened(rates: list[float], found: xarray.Dataset, first: Sequence[float]) -> list[float]:
+def widened(
+    rates: list[float],
+    found: xarray.Dataset,
+    first: Sequence[float],
+    score: Callable[[xarray.Dataset], xarray.DataArray] = _validation_loss,
+) -> list[float]:
     """Return the grid, longer on each side where an arm's best rate is its last one.
 
     It stays as it is once it has grown WIDENINGS times beyond `first`, or if that is one rate.
     """
     if len(first) == 1 or len(rates) - len(first) >= WIDENINGS:
         return rates
-    best = np.ravel(_score(found).argmin(RATE))
+    best = np.ravel(score(found).mean("seed").argmin(RATE))
     low = [rates[0] ** 2 / rates[1]] if (best == 0).any() else []
     high = [rates[-1] ** 2 / rates[-2]] if (best == len(rates) - 1).any() else []
     return [*low, *rates, *high]
@@ -148,7 +157,7 @@ def widened(rates: list[float], found: xarray.Dataset, first: Sequence[float]) -
 def _unfolded(judged: xarray.Dataset, arms: xarray.Dataset) -> xarray.Dataset:
     """Give the one dimension of all arms its axes back, with the names and labels of `arms`."""
     (folded,) = (dim for dim in judged.dims if str(dim).endswith(f",{RATE}") or dim == RATE)
-    axes = [dim for dim in arms.sizes if dim in arms["validation_loss"].dims]
+    axes = [dim for dim in arms.sizes if dim in arms["steps"].dims]
     sizes = [arms.sizes[dim] for dim in axes]
 
     def unfold(array: Any) -> tuple[list[Any], np.ndarray]:
