@@ -41,7 +41,7 @@ class Settings(scenario.Settings):
     }  # fmt: skip
     FULL: ClassVar[dict[str, Any]] = {"seeds": 64, "steps": 4000, "kink_steps": 3000, "survey": 16}
 
-    seeds: Annotated[int, Field(ge=2, description="replicates of every claim")] = 32
+    seeds: Annotated[int, Field(ge=2, description="replicates of every claim")] = 48
     width: Annotated[int, Field(ge=2, description="units a hidden layer, in training")] = 32
     shallow: Annotated[int, Field(ge=1, description="hidden layers of the shallow nets")] = 1
     medium: Annotated[int, Field(ge=1, description="hidden layers of the nets between")] = 2
