@@ -22,7 +22,9 @@ from simdl.scenario.claims import expected
 from simdl.scenario.runner import Run
 
 ARMS = "network.activation,network.init"
-SMALL = {"seeds": 16, "rates": [1e-2], "steps": 600, "survey": 1}
+SMALL = {
+    "seeds": 16, "rates": [1e-2], "steps": 500, "survey": 1, "rounds": 1, "kink_steps": 20,
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +42,7 @@ def slower(arm: str) -> Change:
 
     def change(found: xarray.Dataset) -> xarray.Dataset:
         there = found[ARMS] == arm
-        steps = xarray.where(there, 600, 2 + found["seed"] % 3).broadcast_like(found["steps"])
+        steps = xarray.where(there, 500, 2 + found["seed"] % 3).broadcast_like(found["steps"])
         return found.assign(steps=steps, stopped_early=found["stopped_early"] | True)
 
     return change
