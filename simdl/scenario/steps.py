@@ -111,7 +111,7 @@ def escape(settings: Mapping[str, Any], seed: int) -> dict[str, Any]:
     -------
     dict
         `escaped`, the share that crosses the barrier within `steps`; `stayed`, the share that is
-        beyond it in the end; `loss`, their mean in the end.
+        beyond it in the end; `loss`, the mean over points and the second half of the steps.
     """
     rng, points = np.random.default_rng(seed), settings["points"]
     start = rng.uniform(1.5, 2.5, points)
@@ -120,14 +120,14 @@ def escape(settings: Mapping[str, Any], seed: int) -> dict[str, Any]:
         return double_well_slope(np.clip(x, -3, 3)) + 0.3 * rng.standard_normal(points)
 
     optimizer = at_rate(settings["arm"], settings["optimizer"]["lr"])
-    crossed = np.zeros(points, bool)
+    crossed, losses = np.zeros(points, bool), []
     for x in descend(optimizer, gradient, start, settings["steps"]):
         crossed |= x < barrier()
-    loss = double_well(np.clip(x, -3, 3)).mean()
+        losses.append(double_well(np.clip(x, -3, 3)).mean())
     return {
         "escaped": float(crossed.mean()),
         "stayed": float((x < barrier()).mean()),
-        "loss": float(loss),
+        "loss": float(np.mean(losses[len(losses) // 2 :])),
     }
 
 
