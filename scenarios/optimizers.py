@@ -172,7 +172,7 @@ def _paths(found: xarray.Dataset) -> Any:
     figure, axes = panels.grid(2, 2, (8.6, 6.8), sharey=False)
     for panel, (name, ground) in zip(axes.flat, LANDSCAPES.items(), strict=True):
         left, right, bottom, top = ground.box
-        x, y = np.meshgrid(np.linspace(left, right, 120), np.linspace(bottom, top, 120))
+        x, y = np.meshgrid(np.linspace(left, right, 80), np.linspace(bottom, top, 80))
         height = ground.value(np.stack([x, y], axis=-1))
         levels = np.quantile(height, np.linspace(0.01, 0.9, 10) ** 1.5)
         panel.contour(x, y, height, levels, colors="0.8", linewidths=0.7)
@@ -324,6 +324,7 @@ def _theory(quadratic: xarray.Dataset, game: xarray.Dataset) -> Any:
         yscale="log", xlabel="step", ylabel="distance / distance at the start",
         title="quadratic, condition 100",
     )  # fmt: skip
+    left.minorticks_off()
     for i, name in enumerate(("Adam", "AMSGrad", "SGD")):
         found = game["regret"].sel(optimizer=name)
         colour = style.COLOURS[(4, 5, 0)[i]]

@@ -197,8 +197,13 @@ def quadratic(settings: Mapping[str, Any], seed: int) -> dict[str, Any]:
     }
 
 
+PLAYERS: dict[str, Optimizer] = {"Adam": Adam(), "AMSGrad": Adam(amsgrad=True), "SGD": SGD()}
+# By name, not as arguments: what is compiled can then be kept.
+_adam, _amsgrad, _sgd = (player.rule()[0] for player in PLAYERS.values())
+
+
 @njit
-def _online(update, options, slots, large, rate, points, regret):  # type: ignore[no-untyped-def]
+def _online(player, options, slots, large, rate, points, regret):  # type: ignore[no-untyped-def]
     """Reddi et al. (2018), theorem 1: fill `points` and the mean `regret` after each step."""
     x, g, total = np.ones(1), np.empty(1), 0.0
     for t in range(1, points.size + 1):
@@ -206,7 +211,12 @@ def _online(update, options, slots, large, rate, points, regret):  # type: ignor
         g[0] = large if t % 3 == 1 else -1.0
         total += g[0] * (x[0] + 1.0)  # against x = -1, the best fixed point
         regret[t - 1] = total / t
-        update(x, g, slots, options, rate / np.sqrt(t), t)
+        if player == 0:
+            _adam(x, g, slots, options, rate / np.sqrt(t), t)
+        elif player == 1:
+            _amsgrad(x, g, slots, options, rate / np.sqrt(t), t)
+        else:
+            _sgd(x, g, slots, options, rate / np.sqrt(t), t)
         x[0] = min(max(x[0], -1.0), 1.0)
 
 
@@ -221,14 +231,15 @@ def online(settings: Mapping[str, Any], seed: int) -> dict[str, Any]:
         `off`, the largest distance from 1 of x at steps 1, 4, 7, ...; `regret`, its mean by step.
     """
     large = settings["C"]
-    form: dict[str, Any] = {
-        "betas": (0.0, 1 / (1 + large**2)), "bias_correction": False, "eps": 0.0,
-    }  # fmt: skip
-    chosen = {"Adam": Adam(**form), "AMSGrad": Adam(**form, amsgrad=True), "SGD": SGD()}
-    update, options, count = chosen[settings["optimizer"]].rule()
+    chosen: Any = PLAYERS[settings["optimizer"]]
+    if isinstance(chosen, Adam):
+        betas = (0.0, 1 / (1 + large**2))
+        chosen = dataclasses.replace(chosen, betas=betas, bias_correction=False, eps=0.0)
+    _, options, count = chosen.rule()
+    player = list(PLAYERS).index(settings["optimizer"])
     points, regret = np.empty((2, settings["steps"]))
     _online(
-        update, np.array(options, float), np.zeros((count, 1)), float(large), 0.5, points, regret
+        player, np.array(options, float), np.zeros((count, 1)), float(large), 0.5, points, regret
     )
     looks = np.unique(np.geomspace(1, settings["steps"], 60).astype(int))
     return {
