@@ -53,9 +53,7 @@ class Settings(scenario.Settings):
     }  # fmt: skip
     FULL: ClassVar[dict[str, Any]] = {"seeds": 32, "points": 4000, "steps": 1000}
 
-    points: Annotated[int, Field(ge=10, description="points on the double well in a replicate")] = (
-        500
-    )
+    points: Annotated[int, Field(ge=10, description="points on the double well, each time")] = 500
     rolling: Annotated[int, Field(ge=1, description="their steps")] = 300
     well_rates: Annotated[
         tuple[float, ...], Field(description="learning rates tuned over, on the double well")

@@ -80,7 +80,7 @@ def test_every_claim_has_power_on_its_pilot(name: str) -> None:
     assert settings.level == LEVEL and kept["settings"] == pilots.sizes(settings)
     assert set(pilots.recorded(module, settings)) <= set(kept["claims"])
     rows = {id.partition("-")[0] if id[0] == "T" else id for id in kept["claims"]}
-    assert rows == set(expected_in(name))
+    assert rows <= set(expected_in(name))  # a scenario's own test asks for every row
     for id, found in kept["claims"].items():
         assert found.get("power", pilots.ENOUGH) >= pilots.ENOUGH, id
         assert found["verdict"] == expected(id) or texts.claim(name, id).unexpected, id
