@@ -10,10 +10,11 @@ UV     := uv==0.13.9
 
 pythons := $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python3.14 python)
 pip     := -m pip --quiet --disable-pip-version-check --no-input
+scenarios = $(basename $(notdir $(filter-out %/__init__.py,$(wildcard scenarios/*.py))))
 quick   := $(if $(filter-out 0 no false,$(QUICK)),--quick)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup figures gallery test test-oracle test-bounds test-dask test-latest lint format bench clean relock
+.PHONY: help setup figures gallery pilots test test-oracle test-bounds test-dask test-latest lint format bench clean relock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -27,6 +28,10 @@ figures: setup ## train what is not yet stored, draw every figure into figures/ 
 gallery: setup ## renew figures/gallery, the README's pictures, from a run at default settings
 	$(VENV)/bin/simdl figures
 	$(VENV)/bin/python figures/gallery/renew.py
+
+pilots: setup ## renew scenarios/*.pilot.toml, each claim's power on seeds of pilots (NAME=softmax: one)
+	$(VENV)/bin/simdl run $(or $(NAME),$(scenarios)) --pilot --out figures
+	cp figures/pilots/*.pilot.toml scenarios/
 
 test: setup ## run the tests
 	$(VENV)/bin/python -m pytest

@@ -1,7 +1,7 @@
 """The command line. Data go to stdout, progress and messages to stderr.
 
-Exit: 0 done; 1 a fault of ours; 2 wrong usage or configuration; 3 with --check a contrary verdict;
-4 trials failed; 5 the store or disk; 130 interrupted.
+Exit: 0 done; 1 a fault of ours; 2 wrong usage or configuration; 3 with --check a contrary verdict,
+or with --pilot too few replicates; 4 trials failed; 5 the store or disk; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -38,6 +38,9 @@ Check = Annotated[bool, typer.Option("--check", help="Exit 3 if a verdict is not
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Out = Annotated[Path, typer.Option("--out", parser=_path, help="Folder for figures and verdicts.")]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Train again what is stored.")]
+Pilot = Annotated[
+    bool, typer.Option("--pilot", help="Seeds of pilots: are there replicates enough?")
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be trained.")]
 Pairs = Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE", help="A setting.")]
 
@@ -130,6 +133,7 @@ def run(
     out: Out = Path("figures"),
     pairs: Pairs = [],  # noqa: B006  typer copies it
     fresh: Fresh = False,
+    pilot: Pilot = False,
     dry_run: DryRun = False,
     as_json: Json = False,
     check: Check = False,
@@ -142,14 +146,14 @@ def run(
         raise InputError("--quick and --full: give one of them")
     given = with_options(parse_settings(pairs), seed=seed, seeds=seeds)
     mode = "quick" if quick else "full" if full else "default"
-    request = Request(mode, given, out, jobs, fresh)
+    request = Request(mode, given, out, jobs, fresh, pilot)
     runs = [Run(name, request) for name in names]
     if dry_run:
         _dry_run(runs, as_json)
         return
     with _watching() as watch:
         records = [entry for item in runs for entry in item.execute(_say, watch)]
-    _report(records, quick, as_json, check)
+    _report(records, quick=quick, as_json=as_json, check=check, pilot=pilot)
     for item in runs:
         _say(f"{item.name}: figures and verdicts in {item.folder}/")
 
@@ -167,7 +171,7 @@ def figures(
     with _watching() as watch:
         for name in sorted(every, key=lambda name: name not in SHORT):
             Run(name, Request(mode, {}, out, jobs)).execute(_say, watch)
-    _report(assemble(out, every), quick, False, check)
+    _report(assemble(out, every), quick=quick, check=check)
     _say(f"figures and verdicts.json in {out}/")
 
 
@@ -242,7 +246,15 @@ def _dry_run(runs: Sequence[Any], as_json: bool) -> None:
             print(f"{name}: {key}: {total} trials, {missing} to train")
 
 
-def _report(records: Sequence[dict[str, Any]], quick: bool, as_json: bool, check: bool) -> None:
+def _report(
+    records: Sequence[dict[str, Any]],
+    *,
+    quick: bool,
+    as_json: bool = False,
+    check: bool = False,
+    pilot: bool = False,
+) -> None:
+    from simdl.scenario import pilots
     from simdl.scenario.claims import contrary
     from simdl.scenario.runner import summary
 
@@ -254,8 +266,11 @@ def _report(records: Sequence[dict[str, Any]], quick: bool, as_json: bool, check
     wrong = [entry["id"] for entry in records if contrary(entry, quick)]
     if wrong:
         _say(f"NOT AS EXPECTED: {', '.join(wrong)}")
-        if check:
-            raise typer.Exit(3)
+    weak = [] if quick else [f"{r['id']} ({pilots.power(r):.2g})" for r in pilots.weak(records)]
+    if weak:
+        _say(f"POWER BELOW {pilots.ENOUGH}, more replicates are needed: {', '.join(weak)}")
+    if check and (wrong or (pilot and weak)):
+        raise typer.Exit(3)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -85,6 +85,8 @@ KEYS = [
     "reference",
     "tolerance",
     "trials",
+    "power",
+    "pilot_power",
     "seconds",
     "command",
 ]
@@ -97,6 +99,7 @@ def test_record():
     assert json.loads(json.dumps(made, allow_nan=False)) == made
     assert made["statement"] == texts.text("vanishing_gradients.claims.T03-factor.statement")
     assert made["interval"] == list(JUDGED.interval)
+    assert (made["power"], made["pilot_power"]) == (JUDGED.power, None)
     zh = claims.record("vanishing_gradients", claim, seconds=1, command="", language="zh")
     assert zh["statement"] != made["statement"]
 

@@ -116,3 +116,18 @@ def test_the_budget_is_one_for_all_arms(monkeypatch: pytest.MonkeyPatch) -> None
     pilots = [sizes for name, sizes in seen if name == "pilots"]
     assert [sizes[WIDTH] for sizes in pilots] == [2] * len(pilots)
     assert pilots[-1][RATE] == len(runs.attrs["rates"])
+
+
+def test_another_score_chooses_another_rate() -> None:
+    """Of two rates beside a poor one, the least accurate: nobody would want it, but it is asked."""
+    rates = [1e-6, 1.0, 3.0, 1e4]  # the outer ones learn nothing
+    plain = Tuned(BASE, {}, rates, PILOTS, REPLICATES).run()
+    fast = Tuned(
+        BASE,
+        {},
+        rates,
+        PILOTS,
+        REPLICATES,
+        score=lambda runs: np.abs(runs[RATE] - 3.0) + runs["steps"],
+    ).run()
+    assert fast[RATE].item() == 3.0 and plain[RATE].item() in rates[1:3]

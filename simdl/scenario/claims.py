@@ -34,7 +34,11 @@ _TABLE: dict[str, tuple[str, str]] = {
         "P-largest-rate P-stationary P-stationary-momentum",
         "T15a T15c T17b T17c",
     ),
-    "optimizers": ("T19a T20a T21b", "T19b T20b T21a"),
+    "optimizers": (
+        "T19a T20a T21b P-adagrad-rate P-descent-rate P-heavy-ball P-largest-rate-momentum "
+        "P-first-step P-adam-caught P-adam-regret P-amsgrad-regret",
+        "T19b T20b T21a",
+    ),
     "batch_normalization": ("T28a T28b", "T23c"),
     "exploding_gradients": (
         "T24a T24b T25a T25b P-relu-explosion P-fluctuation P-log-fluctuation P-overflow",
@@ -133,7 +137,13 @@ class Claim:
 
 
 def record(
-    scenario: str, claim: Claim, *, seconds: float, command: str, language: str = "en"
+    scenario: str,
+    claim: Claim,
+    *,
+    seconds: float,
+    command: str,
+    pilot: float | None = None,
+    language: str = "en",
 ) -> dict[str, Any]:
     """Return a claim's entry in the file of verdicts, ready for JSON (nan and inf become None).
 
@@ -143,6 +153,8 @@ def record(
         Computing time of the trials the claim rests on: provenance, no part of the verdict.
     command : str
         The command that produces the verdict again.
+    pilot : float or None
+        The power on pilot seeds, where it is known.
 
     Raises
     ------
@@ -169,6 +181,8 @@ def record(
         "reference": _number(found.reference),
         "tolerance": _number(found.tolerance),
         "trials": int(found.trials),
+        "power": _number(found.power),
+        "pilot_power": _number(pilot),
         "seconds": _number(seconds),
         "command": command,
     }

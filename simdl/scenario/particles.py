@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from simdl.layers import Dense
-from simdl.network import Network
 from simdl.updates import Optimizer
 
 
@@ -25,14 +23,15 @@ def descend(
     start : any shape: every optimizer works number by number
     """
     shape = np.shape(start)
-    net = Network((1,), (Dense(np.size(start), bias=False),), dtype="float64")
-    params = net.wrap(np.array(start, float).ravel())
-    state = optimizer.init(params)
-    yield params.flat.reshape(shape)
-    for _ in range(steps):
-        grads = params.like(np.array(gradient(params.flat.reshape(shape)), float).ravel())
-        params, state = optimizer.update(params, grads, state)
-        yield params.flat.reshape(shape)
+    update, options, count = optimizer.rule()  # ten thousands of steps: the compiled rule alone
+    w, chosen = np.array(start, float).ravel(), np.array(options, float)
+    slots = np.zeros((count, w.size))
+    yield w.reshape(shape)
+    for t in range(1, steps + 1):
+        slope = np.array(gradient(w.reshape(shape)), float).ravel()
+        w = w.copy()  # what was yielded stays as it is
+        update(w, slope, slots, chosen, optimizer.lr, t)
+        yield w.reshape(shape)
 
 
 def double_well(x: np.ndarray, tilt: float = 0.1) -> np.ndarray:

@@ -18,7 +18,7 @@ from typing import Any
 from simdl._sources import digest
 from simdl.errors import InputError, StorageError
 from simdl.plot import style
-from simdl.scenario import texts
+from simdl.scenario import pilots, texts
 from simdl.scenario.catalogue import find, is_own, place, told
 from simdl.scenario.claims import contrary, record
 from simdl.scenario.settings import Settings
@@ -39,6 +39,7 @@ class Request:
     out : folder for figures and verdicts
     jobs : threads; -1 for one a core
     fresh : train again what is stored
+    pilot : run on the seeds of pilots, and keep each claim's power
     """
 
     mode: str = "default"
@@ -46,6 +47,7 @@ class Request:
     out: Path = FIGURES
     jobs: int = -1
     fresh: bool = False
+    pilot: bool = False
 
 
 class Run:
@@ -62,7 +64,10 @@ class Run:
         self.module: ModuleType = find(name)
         self.name = self.module.__name__.rpartition(".")[2]
         self.request = request
-        self.settings: Settings = self.module.Settings.chosen(request.mode, request.given)
+        given = dict(request.given)
+        if request.pilot and given.setdefault("seed", pilots.SEED) != pilots.SEED:
+            raise InputError("--seed and --pilot: give one of them: pilots have seeds of their own")
+        self.settings: Settings = self.module.Settings.chosen(request.mode, given)
 
     @property
     def quick(self) -> bool:
@@ -72,10 +77,14 @@ class Run:
     def folder(self) -> Path:
         """Where the results go: a folder of its own for settings that are not a mode's."""
         if not self.request.given:
-            return self.request.out
+            return self._out
         key = json.dumps([self.request.mode, self.settings.model_dump(mode="json")])
         tag = hashlib.sha256(key.encode()).hexdigest()[:10]
-        return self.request.out / "custom" / f"{self.name}-{tag}"
+        return self._out / "custom" / f"{self.name}-{tag}"
+
+    @property
+    def _out(self) -> Path:
+        return self.request.out / "pilots" if self.request.pilot else self.request.out
 
     @property
     def _cache(self) -> Path:
@@ -85,7 +94,7 @@ class Run:
     @property
     def _stored(self) -> Path:
         """Runs with settings of their own share a store: what they have in common runs once."""
-        return self.request.out / "custom" / ".cache" if self.request.given else self._cache
+        return self._out / "custom" / ".cache" if self.request.given else self._cache
 
     @property
     def store(self) -> Path:
@@ -103,6 +112,7 @@ class Run:
         name = self.asked if is_own(self.module) else self.name
         words = ["simdl", "run", name]
         words += [] if self.request.mode == "default" else [f"--{self.request.mode}"]
+        words += ["--pilot"] if self.request.pilot else []
         for key, value in self.request.given.items():
             setting = value if isinstance(value, str) else json.dumps(value)
             plain = key in ("seed", "seeds")
@@ -145,16 +155,25 @@ class Run:
         results = self.results(say, watch)
         trained = sum(int(found.attrs["trained"]) for found in results.values())
         seconds = sum(float(found.attrs["seconds"]) for found in results.values())
-        records = [
-            record(self.name, claim, seconds=round(seconds, 2), command=self.command)
-            for claim in self._asked("claims", results, self.settings)
-        ]
+        records = self._records(results, round(seconds, 2))
         wanted = self._wanted(records)
         if trained or not self._current(wanted):
             say(f"{self.name}: drawing")
             self._draw(results, records, wanted)
         say(f"{self.name}: done after {time.perf_counter() - start:.1f} s")
         return records
+
+    def _records(self, results: dict[str, Any], seconds: float) -> list[dict[str, Any]]:
+        judged = self._asked("claims", results, self.settings)
+        known = pilots.recorded(self.module, self.settings)
+        if self.request.pilot:
+            known = {claim.id: claim.judgement.power for claim in judged}
+        return [
+            record(
+                self.name, claim, seconds=seconds, command=self.command, pilot=known.get(claim.id)
+            )
+            for claim in judged
+        ]
 
     def results(
         self, say: Callable[[str], None] = lambda line: None, watch: Watch | None = None
@@ -212,6 +231,9 @@ class Run:
                 plt.close(figure)
         verdicts = self.folder / f"{self.name}.json"
         write_json(verdicts, records)
+        if self.request.pilot:
+            kept = self.folder / pilots.path(self.module).name
+            kept.write_text(pilots.table(self.settings, records), encoding="utf-8")
         files = {path.name: _file_digest(path) for path in [*written, verdicts]}
         write_json(self.stamp, {"wanted": wanted, "files": files})
 
@@ -259,7 +281,10 @@ def assemble(out: Path, scenarios: Sequence[str]) -> list[dict[str, Any]]:
 def summary(records: Sequence[Mapping[str, Any]], quick: bool) -> list[str]:
     """Lines that show every verdict beside what is expected, and how many are as expected."""
     width = max((len(r["id"]) for r in records), default=5)
-    lines = [f"   {'claim':<{width}} {'expected':<10} {'verdict':<13} measured [interval]"]
+    head = (
+        f"   {'claim':<{width}} {'expected':<10} {'verdict':<13} {'power':<6} measured [interval]"
+    )
+    lines = [head]
     for r in records:
         as_expected = r["verdict"] == r["expected"]
         mark = "ok" if as_expected else "!!" if contrary(r, quick) else "??"
@@ -268,9 +293,9 @@ def summary(records: Sequence[Mapping[str, Any]], quick: bool) -> list[str]:
         against = "" if r["reference"] is None else f", reference {_short(r['reference'])}"
         if r["tolerance"]:
             against += f", tolerance {_short(r['tolerance'])}"
-        lines.append(
-            f"{mark} {r['id']:<{width}} {r['expected']:<10} {r['verdict']:<13} {told}{against}"
-        )
+        power = "-" if (value := pilots.power(r)) is None else f"{value:.3g}"
+        verdict = f"{r['id']:<{width}} {r['expected']:<10} {r['verdict']:<13}"
+        lines.append(f"{mark} {verdict} {power:<6} {told}{against}")
     count = sum(r["verdict"] == r["expected"] for r in records)
     lines.append(f"{count} of {len(records)} verdicts are as expected")
     if quick and any(r["verdict"] == "inconclusive" for r in records):

@@ -17,6 +17,7 @@ RATE = "optimizer.lr"
 CAP = 100.0  # loss that a diverged run scores, nats: far above guessing
 SCORE = "validation_loss"
 WIDENINGS = 4  # of the grid, in all
+Score = str | Callable[[xarray.Dataset], xarray.DataArray]
 
 
 class Tuned:
@@ -31,7 +32,8 @@ class Tuned:
     rates : the grid to begin with, rising: at least three, or a single one for all arms
     pilots, replicates : two lists of seeds that share none
     measure : a measurement in place of a training, as of a Sweep
-    score : what is least at the best rate: a mean over the pilots, not finite or above CAP: CAP
+    score : what is least at the best rate, a mean over the pilots, not finite or above CAP: CAP;
+        a variable's name, or a function from a round's dataset to an array
     """
 
     def __init__(
@@ -43,7 +45,7 @@ class Tuned:
         replicates: Sequence[int],
         record: Sequence[str] | None = None,
         measure: Callable[[dict[str, Any], int], Mapping[str, Any]] | None = None,
-        score: str = SCORE,
+        score: Score = SCORE,
     ) -> None:
         self.measure, self.score = measure, score
         self.rates = [float(rate) for rate in rates]
@@ -63,7 +65,7 @@ class Tuned:
 
     def _judged(self, found: xarray.Dataset) -> Sweep:
         """Return the sweep of the replicates, its arms in one dimension, each at its own rate."""
-        best = np.ravel(found[RATE].values[_score(found, self.score).argmin(RATE)])
+        best = np.ravel(found[RATE].values[_means(found, self.score).argmin(RATE)])
         arms = Sweep(self.base, self.axes, self.pilots[:1], measure=self.measure).cells
         keys = list(arms[0].coordinates)
         rows: list[Any] = [
@@ -123,7 +125,7 @@ class Tuned:
                 break
             rates = wider
         judged = self._judged(found).run(store, jobs, progress=progress)
-        runs = _unfolded(judged, found[self.score].isel({RATE: 0, "seed": 0}, drop=True))
+        runs = _unfolded(judged, _means(found, self.score).isel({RATE: 0}, drop=True))
         runs.attrs = judged.attrs | {
             "trials": found.attrs["trials"] + judged.attrs["trials"],
             "trained": trained + judged.attrs["trained"],
@@ -133,15 +135,15 @@ class Tuned:
         return runs
 
 
-def _score(found: xarray.Dataset, score: str) -> xarray.DataArray:
+def _means(found: xarray.Dataset, score: Score) -> xarray.DataArray:
     """Mean score over the pilots; a loss that is not finite (a run that diverged) scores
     CAP."""
-    loss = found[score]
+    loss = found[score] if isinstance(score, str) else score(found)
     return loss.where(np.isfinite(loss), CAP).clip(max=CAP).mean("seed")
 
 
 def widened(
-    rates: list[float], found: xarray.Dataset, first: Sequence[float], score: str = SCORE
+    rates: list[float], found: xarray.Dataset, first: Sequence[float], score: Score = SCORE
 ) -> list[float]:
     """Return the grid, longer on each side where an arm's best rate is its last one.
 
@@ -149,7 +151,7 @@ def widened(
     """
     if len(first) == 1 or len(rates) - len(first) >= WIDENINGS:
         return rates
-    best = np.ravel(_score(found, score).argmin(RATE))
+    best = np.ravel(_means(found, score).argmin(RATE))
     low = [rates[0] ** 2 / rates[1]] if (best == 0).any() else []
     high = [rates[-1] ** 2 / rates[-2]] if (best == len(rates) - 1).any() else []
     return [*low, *rates, *high]

@@ -5,6 +5,8 @@ h is the curvature (h w^2 / 2 is the loss), lr the learning rate, s2 the varianc
 
 from __future__ import annotations
 
+import math
+
 
 def largest_rate(h: float, momentum: float = 0.0) -> float:
     """Return the learning rate above which descent diverges: 2 (1 + momentum) / h."""
@@ -38,6 +40,48 @@ def batch_variance(s2: float, batch: int, samples: int | None = None) -> float:
         raise ValueError(f"batch: {batch}, samples: {samples}: must be 1 <= batch <= samples")
     left = 1.0 if samples is None else (samples - batch) / (samples - 1)
     return s2 / batch * left
+
+
+def best_rate(mu: float, largest: float) -> float:
+    """Return 2 / (L + mu), at which descent contracts most on curvatures mu to L, `largest`."""
+    _check_curvatures(mu, largest)
+    return 2 / (largest + mu)
+
+
+def contraction(condition: float) -> float:
+    """Return the factor a step on the distance at `best_rate`: (k - 1) / (k + 1), k = L / mu."""
+    _check_curvatures(1, condition)
+    return (condition - 1) / (condition + 1)
+
+
+def heavy_ball(mu: float, largest: float) -> tuple[float, float]:
+    """Return rate and momentum at which the heavy ball contracts most (Polyak 1964).
+
+    4 / (sqrt L + sqrt mu)^2 and `heavy_ball_contraction` squared.
+    """
+    _check_curvatures(mu, largest)
+    return 4 / (math.sqrt(largest) + math.sqrt(mu)) ** 2, heavy_ball_contraction(largest / mu) ** 2
+
+
+def heavy_ball_contraction(condition: float) -> float:
+    """Return its factor a step, (sqrt k - 1) / (sqrt k + 1): the distance goes as t factor^t."""
+    _check_curvatures(1, condition)
+    return (math.sqrt(condition) - 1) / (math.sqrt(condition) + 1)
+
+
+def adam_regret(large: float) -> float:
+    """Return Adam's mean regret in the long run, 2 (C - 2) / 3 (Reddi et al. 2018, theorem 1).
+
+    Losses C x at every third step and -x at the others, on [-1, 1]; C, here `large`, above 2.
+    """
+    if not large > 2:
+        raise ValueError(f"large: {large}: must be above 2")
+    return 2 * (large - 2) / 3
+
+
+def _check_curvatures(mu: float, largest: float) -> None:
+    if not 0 < mu <= largest < math.inf:
+        raise ValueError(f"curvatures from {mu} to {largest}: must be above 0 and rising")
 
 
 def _check(h: float, momentum: float) -> None:
