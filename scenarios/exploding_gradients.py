@@ -63,7 +63,7 @@ class Settings(scenario.Settings):
     steps: Annotated[int, Field(ge=10, description="training steps, batches of 32")] = 500
     pilot_seeds: Annotated[
         int, Field(ge=1, le=1000, description="seeds the rates are tuned on")
-    ] = 6
+    ] = 12
     survey_seeds: Annotated[
         int, Field(ge=1, description="replicates of the survey of depth, scale and budget")
     ] = 2  # fmt: skip
@@ -72,7 +72,7 @@ class Settings(scenario.Settings):
     ] = (4, 8, 12)  # fmt: skip
     rates: Annotated[
         tuple[float, ...], Field(description="learning rates tuned over (SGD)")
-    ] = (1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1, 0.2, 0.5, 1.0)  # fmt: skip
+    ] = (5e-3, 1e-2, 2e-2, 5e-2, 0.1, 0.2, 0.5, 1.0)  # fmt: skip
 
     survey_rates: Annotated[
         tuple[float, ...], Field(description="learning rates of the survey, coarser")
