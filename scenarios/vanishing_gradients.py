@@ -24,7 +24,6 @@ from simdl.scenario.tuning import Tuned
 from simdl.theory import propagation
 
 QUESTION = "vanishing_gradients.question"
-
 SHOWN = {"sigmoid": "sigmoid", "tanh": "tanh", "relu": "ReLU", "leaky_relu": "leaky ReLU"}
 SMALL = {"name": "normal", "std": 0.01}
 STANDARD = {"name": "scaled", "gain": 1 / 3, "uniform": True}  # U(+-1/sqrt(fan_in))
@@ -288,9 +287,8 @@ def _training(through: xarray.Dataset) -> Any:
     return figure
 
 
-def _against_depth(panel: Any, found: xarray.DataArray, label: str, i: int) -> None:
-    values = found.transpose("seed", DEPTH)
-    panels.band(panel, found[DEPTH], values, label, style.COLOURS[i], marker=style.MARKERS[i])
+def _against_depth(panel: Any, found: Any, label: str, colour: str, marker: str) -> None:
+    panels.band(panel, found[DEPTH], found.transpose("seed", DEPTH), label, colour, marker=marker)
 
 
 def _depth(survey: xarray.Dataset) -> Any:
@@ -300,8 +298,9 @@ def _depth(survey: xarray.Dataset) -> Any:
         top, bottom = axes[:, column]
         for i, init in enumerate(INITS):
             found = survey.sel({ACTIVATION: activation}).isel({INIT: i})
-            _against_depth(top, found["train_loss"], init, i)
-            _against_depth(bottom, found["test_accuracy"], init, i)
+            line = (init, style.COLOURS[i], style.MARKERS[i])
+            _against_depth(top, found["train_loss"], *line)
+            _against_depth(bottom, found["test_accuracy"], *line)
         panels.level(top, GUESSING, "" if column else "guessing")
         panels.level(bottom, 0.1, "" if column else "guessing")
         top.set(title=shown, ylim=(0, 3))
@@ -318,23 +317,18 @@ def _residual(results: dict[str, xarray.Dataset]) -> Any:
     birth, connected = results["skipped"], results["connected"]
     figure, axes = panels.grid(2, len(FITTING), (10, 6.4))
     layers, normed = birth["layer"].values, ("batch normalisation", style.BLACK)
-
-    def below(panel: Any, found: xarray.DataArray, label: str, colour: str, marker: str) -> None:
-        values = found.transpose("seed", DEPTH)
-        panels.band(panel, found[DEPTH], values, label, colour, marker=marker)
-
     for column, (activation, init) in enumerate(FITTING.items()):
         top, bottom = axes[:, column]
         for i, name in enumerate(INITS):
             found = _relative(birth.sel({ACTIVATION: activation}).isel({INIT: i}))
             panels.band(top, layers, found, name, style.COLOURS[i], log=True, **_marks(i))
         accuracy = connected["test_accuracy"].isel({FITTED: column})
-        below(bottom, accuracy.isel({RESIDUAL: 0}), "plain", "0.6", "o")
-        below(bottom, accuracy.isel({RESIDUAL: 1}), "residual", style.SKY, "s")
+        _against_depth(bottom, accuracy.isel({RESIDUAL: 0}), "plain", "0.6", "o")
+        _against_depth(bottom, accuracy.isel({RESIDUAL: 1}), "residual", style.SKY, "s")
         if activation == "sigmoid":
             born = results["normalized_birth"].isel(seed=slice(connected.sizes["seed"]))
             panels.band(top, layers, _relative(born), *normed, log=True, **_marks(5))
-            below(bottom, results["normalized"]["test_accuracy"], *normed, "P")
+            _against_depth(bottom, results["normalized"]["test_accuracy"], *normed, "P")
             axes[1, 1].legend(*bottom.get_legend_handles_labels(), loc="center left")
         panels.level(bottom, 0.1, "" if column else "guessing")
         top.set(title=SHOWN[activation], yscale="log", ylim=(1e-1, 1e7), xlabel="hidden layer")
