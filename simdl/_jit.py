@@ -3,6 +3,7 @@
 Everything compiled goes through :func:`njit`. The measured reasons for its settings:
 
 - ``fastmath={"contract"}``: fused multiply-adds are allowed, nothing that assumes away NaN or inf.
+  Optimizers and penalties do without: a parameter's bits must not depend on where it lies.
 - ``nogil``: threads run whole trials; ``parallel=True`` is banned (it aborts under a thread pool).
 - Machine code is kept by :mod:`simdl._cache`, since Numba's own cache misses edits elsewhere.
 
@@ -32,6 +33,7 @@ from simdl.errors import InputError
 JIT = not config.DISABLE_JIT
 STRICT = {"contract"}
 REASSOCIATE = {"contract", "reassoc", "nsz"}  # for reductions named as such, nowhere else
+ROUNDED = set[str]()  # every operation rounds: in a b + c d a compiler may fuse either product
 
 # --- the decorator --------------------------------------------------------------------------------
 
@@ -42,7 +44,8 @@ def njit(function: Any = None, *, fastmath: set[str] | None = None, inline: bool
     Parameters
     ----------
     fastmath : set of str, optional
-        LLVM flags: ``STRICT`` (default) or, for a reduction that says so, ``REASSOCIATE``.
+        LLVM flags: ``STRICT`` (default); ``REASSOCIATE`` for a reduction that says so; ``ROUNDED``
+        where an element's bits are not to depend on whether it lies in a vector or behind the last.
     inline : bool
         Inline into every caller; for scalar functions inside vectorised loops (Philox: .37 ns a
         word inlined, 1.84 ns not).

@@ -6,10 +6,10 @@ of :mod:`simdl.kernels.optimizers`; eps stands outside the root unless a formula
 
 import numpy as np
 
-from simdl._jit import njit
+from simdl._jit import ROUNDED, njit
 
 
-@njit
+@njit(fastmath=ROUNDED)
 def adagrad(params, grads, slots, options, lr, t):
     """s += g^2;  w -= lr / (1 + (t - 1) lr_decay) g / (sqrt(s) + eps)  (Duchi et al. 2011)
 
@@ -27,7 +27,7 @@ def adagrad(params, grads, slots, options, lr, t):
         params[i] -= rate * g / (np.sqrt(squares[i]) + eps)
 
 
-@njit
+@njit(fastmath=ROUNDED)
 def adadelta(params, grads, slots, options, lr, t):
     """v = rho v + (1 - rho) g^2;  d = sqrt(u + eps) / sqrt(v + eps) g;  w -= lr d
 
@@ -45,13 +45,13 @@ def adadelta(params, grads, slots, options, lr, t):
         params[i] -= rate * step
 
 
-@njit
+@njit(fastmath=ROUNDED)
 def _correction(beta, t, wanted):
     """1 - beta^t, by which an average that began at 0 is divided; 1 unless it is wanted."""
     return 1.0 - beta**t if wanted != 0.0 else 1.0
 
 
-@njit
+@njit(fastmath=ROUNDED)
 def rmsprop(params, grads, slots, options, lr, t):
     """v = alpha v + (1 - alpha) g^2;  w -= lr g / (sqrt(v) + eps)  (Tieleman and Hinton 2012)
 
@@ -69,7 +69,7 @@ def rmsprop(params, grads, slots, options, lr, t):
         params[i] -= rate * g / (np.sqrt(square[i]) * root + eps)
 
 
-@njit
+@njit(fastmath=ROUNDED)
 def rmsprop_momentum(params, grads, slots, options, lr, t):
     """b = momentum b + g / (sqrt(v) + eps);  w -= lr b.  As `rmsprop`; slots = (v, b)"""
     real = params.dtype.type
@@ -85,7 +85,7 @@ def rmsprop_momentum(params, grads, slots, options, lr, t):
         params[i] -= rate * velocity[i]
 
 
-@njit
+@njit(fastmath=ROUNDED)
 def rmsprop_centered(params, grads, slots, options, lr, t):
     """m = alpha m + (1 - alpha) g;  sqrt(v - m^2) for sqrt(v) in `rmsprop_momentum` (Graves 2013)
 
@@ -107,7 +107,7 @@ def rmsprop_centered(params, grads, slots, options, lr, t):
         params[i] -= rate * velocity[i]
 
 
-@njit
+@njit(fastmath=ROUNDED)
 def adam(params, grads, slots, options, lr, t):
     """m, v: moving averages of g and g^2;  w -= lr m^ / (sqrt(v^) + eps)  (Kingma and Ba 2015)
 
@@ -128,7 +128,7 @@ def adam(params, grads, slots, options, lr, t):
         params[i] -= rate * mean[i] / (np.sqrt(square[i]) * root + eps)
 
 
-@njit
+@njit(fastmath=ROUNDED)
 def adamw(params, grads, slots, options, lr, t):
     """w = (1 - lr weight_decay) w, then Adam's step  (Loshchilov and Hutter 2019).  As `adam`"""
     real = params.dtype.type
@@ -145,7 +145,7 @@ def adamw(params, grads, slots, options, lr, t):
         params[i] = shrink * params[i] - rate * mean[i] / (np.sqrt(square[i]) * root + eps)
 
 
-@njit
+@njit(fastmath=ROUNDED)
 def _decays(options, lr, decoupled):
     """Weight decay as what is added to the gradient and as the factor that the weights take."""
     if decoupled != 0.0:
@@ -153,7 +153,7 @@ def _decays(options, lr, decoupled):
     return options[0] * options[1], 1.0
 
 
-@njit
+@njit(fastmath=ROUNDED)
 def amsgrad(params, grads, slots, options, lr, t):
     """x = max(x, v);  Adam's step with x for v, corrected as v is  (Reddi et al. 2018)
 
@@ -176,7 +176,7 @@ def amsgrad(params, grads, slots, options, lr, t):
         params[i] = shrink * params[i] - rate * mean[i] / (np.sqrt(largest[i]) * root + eps)
 
 
-@njit
+@njit(fastmath=ROUNDED)
 def adamax(params, grads, slots, options, lr, t):
     """u = max(beta2 u, |g| + eps);  w -= lr m / ((1 - beta1^t) u)  (Kingma and Ba 2015, sect. 7.1)
 
@@ -196,7 +196,7 @@ def adamax(params, grads, slots, options, lr, t):
         params[i] -= rate * mean[i] / largest[i]
 
 
-@njit
+@njit(fastmath=ROUNDED)
 def nadam(params, grads, slots, options, lr, t):
     """mu_t = beta1 (1 - .96^(t momentum_decay) / 2), M_t = mu_1 ... mu_t;  d = sqrt(v^) + eps;
 
@@ -228,7 +228,7 @@ def nadam(params, grads, slots, options, lr, t):
         params[i] = shrink * params[i] - step
 
 
-@njit
+@njit(fastmath=ROUNDED)
 def radam(params, grads, slots, options, lr, t):
     """r_t = r - 2 t beta2^t / (1 - beta2^t), r = 2 / (1 - beta2) - 1;  where r_t > 5:
 

@@ -11,11 +11,11 @@ sign of PyTorch's). options[1] is what shrinks the weights, weight_decay or l1: 
 there for parameters that are not to shrink. "..." below stands for these two.
 """
 
-from simdl._jit import njit
+from simdl._jit import ROUNDED, njit
 from simdl.kernels.penalties import soft
 
 
-@njit
+@njit(fastmath=ROUNDED)
 def sgd(params, grads, slots, options, lr, t):
     """w -= lr (g + weight_decay w).  options: (...)"""
     real = params.dtype.type
@@ -24,7 +24,7 @@ def sgd(params, grads, slots, options, lr, t):
         params[i] -= rate * (grads[i] + decay * params[i])
 
 
-@njit
+@njit(fastmath=ROUNDED)
 def sgd_momentum(params, grads, slots, options, lr, t):
     """v = momentum v + (1 - dampening) g (v = g at t = 1);  w -= lr v
 
@@ -41,7 +41,7 @@ def sgd_momentum(params, grads, slots, options, lr, t):
         params[i] -= rate * velocity[i]
 
 
-@njit
+@njit(fastmath=ROUNDED)
 def sgd_nesterov(params, grads, slots, options, lr, t):
     """v = momentum v + g;  w -= lr (g + momentum v)  (Sutskever et al. 2013, PyTorch's form)"""
     real = params.dtype.type
@@ -54,7 +54,7 @@ def sgd_nesterov(params, grads, slots, options, lr, t):
         params[i] -= rate * (g + momentum * velocity[i])
 
 
-@njit
+@njit(fastmath=ROUNDED)
 def proximal_sgd(params, grads, slots, options, lr, t):
     """w = soft(w - lr g, lr l1)  (ISTA: Daubechies et al. 2004).  options: (1, l1)"""
     real = params.dtype.type
@@ -63,7 +63,7 @@ def proximal_sgd(params, grads, slots, options, lr, t):
         params[i] = soft(params[i] - rate * grads[i], limit)
 
 
-@njit
+@njit(fastmath=ROUNDED)
 def proximal_sgd_momentum(params, grads, slots, options, lr, t):
     """w = soft(w - lr g + momentum d, lr l1), d how far w moved last  (iPiano: Ochs et al. 2014)
 
@@ -79,7 +79,7 @@ def proximal_sgd_momentum(params, grads, slots, options, lr, t):
         params[i] = w
 
 
-@njit
+@njit(fastmath=ROUNDED)
 def lion(params, grads, slots, options, lr, t):
     """w -= lr (sign(beta1 m + (1 - beta1) g) + weight_decay w);  m = beta2 m + (1 - beta2) g
 
@@ -92,14 +92,12 @@ def lion(params, grads, slots, options, lr, t):
     fresh1, fresh2 = real(1.0 - options[2]), real(1.0 - options[3])
     mean = slots[0]
     for i in range(params.size):
-        params[i] *= shrink
-    for i in range(params.size):  # in one loop, vectors fuse what the loop's last elements do not
         c = beta1 * mean[i] + fresh1 * grads[i]
         mean[i] = beta2 * mean[i] + fresh2 * grads[i]
-        params[i] -= rate if c > 0 else (-rate if c < 0 else c)
+        params[i] = shrink * params[i] - (rate if c > 0 else (-rate if c < 0 else c))
 
 
-@njit
+@njit(fastmath=ROUNDED)
 def rprop(params, grads, slots, options, lr, t):
     """s *= eta+ where g keeps its sign, eta- where it turns (then g = 0);  w -= sign(g) s
 
