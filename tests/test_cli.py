@@ -279,9 +279,11 @@ def test_interrupt_is_130_and_the_same_command_goes_on(tmp_path: Path) -> None:
     process = subprocess.Popen(long, stderr=subprocess.PIPE, text=True, env=dict(os.environ))
     folder = tmp_path / "figures"
     for _ in range(600):
-        if list(folder.glob("custom/*/.cache/*.sqlite")):
+        if list(folder.glob("custom/.cache/*.sqlite")):
             break
         time.sleep(0.1)
+    else:
+        pytest.fail("no store was made within a minute")
     time.sleep(2)
     process.send_signal(signal.SIGINT)
     said = ""

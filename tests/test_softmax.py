@@ -58,6 +58,22 @@ def test_a_planted_fault_is_found(run: Run, results: Results, claim: str) -> Non
     assert spoilt(run, results, claim, *FAULTS[claim]) == CONTRARY[expected(claim)]
 
 
+def test_a_second_run_trains_and_draws_nothing_but_what_was_changed(run: Run) -> None:
+    """And that byte for byte."""
+    run.execute()
+    assert all(missing == 0 for _, missing in run.trials().values())
+    lines: list[str] = []
+    run.execute(lines.append)
+    assert not any("drawing" in line for line in lines)
+    pictures = {p.name: p.read_bytes() for p in run.folder.iterdir() if p.is_file()}
+    (spoilt_one, *_), made = run.folder.glob("*.png"), len(list(run.folder.glob("*.png")))
+    assert made and len(pictures) == 3 * made + 1
+    spoilt_one.write_bytes(b"another run's")
+    run.execute(lines.append)
+    assert any("drawing" in line for line in lines)
+    assert pictures == {p.name: p.read_bytes() for p in run.folder.iterdir() if p.is_file()}
+
+
 def test_a_softmax_that_overflows_is_found(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     def typed(logits: np.ndarray, dtype: str = "float64") -> np.ndarray:
         with np.errstate(over="ignore", invalid="ignore"):

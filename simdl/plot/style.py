@@ -83,9 +83,29 @@ def save(figure: Figure, stem: Path, title: str) -> list[Path]:
         for kind in FORMATS:
             path = stem.with_name(f"{stem.name}.{kind}")
             part = path.with_name(f".{path.name}.{os.getpid()}.part")
-            figure.savefig(part, format=kind, metadata=undated[kind])
+            _print(figure, part, kind, undated[kind])
             part.replace(path)
             written.append(path)
     except OSError as error:
         raise StorageError(f"{stem}: cannot be written: {error.strerror or error}") from None
     return written
+
+
+def _print(figure: Figure, path: Path, kind: str, metadata: dict[str, Any]) -> None:
+    """Do as `figure.savefig`, which draws twice: once to measure what is laid out already."""
+    from matplotlib import rcParams
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.backends.backend_pdf import FigureCanvasPdf
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+    kept = figure.dpi
+    try:
+        if kind == "png":
+            figure.dpi = rcParams["savefig.dpi"]
+            FigureCanvasAgg(figure).print_png(path, metadata=metadata)
+        elif kind == "svg":
+            FigureCanvasSVG(figure).print_svg(path, metadata=metadata)
+        else:
+            FigureCanvasPdf(figure).print_pdf(path, metadata=metadata)
+    finally:
+        figure.dpi = kept
