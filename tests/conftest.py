@@ -1,8 +1,9 @@
 """Lies here so that pytest puts this folder on the import path, for tests/oracle as well.
 
-Two workers that both find nothing compiled would both compile the same: the training loop is
-compiled before they start, for each precision in a process of its own. A file's tests run in one
-worker, which makes what they look at once; long files come first, lest one worker is left with one.
+Two workers that both find nothing compiled would both compile the same: the training loop, every
+layer and every optimizer are compiled before they start, each precision in a process of its own. A
+file's tests run in one worker, which makes what they look at once; long files come first, lest one
+worker is left with one.
 """
 
 from __future__ import annotations
@@ -10,8 +11,20 @@ from __future__ import annotations
 import pytest
 from processes import run_together
 
-TRAIN = """
+COMPILE = """
 import numpy as np, simdl
+from layer_cases import LAYERS
+from optimizer_cases import OPTIMIZERS
+
+for case in LAYERS:
+    net = case.network("{dtype}")
+    params, rng = net.init(0), np.random.default_rng(0)
+    y = simdl.forward(net, params, case.inputs(rng, 2), training=True)
+    simdl.vjp(net, params, case.inputs(rng, 2), y, training=True)
+one = np.ones(1, "{dtype}")
+for case in OPTIMIZERS:
+    update, options, slots = case.spec().rule()
+    update(one, one, np.zeros((slots, 1), one.dtype), np.array(options, float), 0.1, 1)
 part = np.zeros((4, 2)), np.arange(4) % 2
 net = simdl.Network((2,), [simdl.layers.Dense(2)], dtype="{dtype}")
 data = simdl.Data(train=part, validation=part)
@@ -28,4 +41,4 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_sessionstart(session: pytest.Session) -> None:
     workers = getattr(session.config.option, "numprocesses", None)
     if workers and not hasattr(session.config, "workerinput"):
-        run_together(TRAIN.format(dtype=dtype) for dtype in ("float32", "float64"))
+        run_together((COMPILE.format(dtype=d) for d in ("float32", "float64")), timeout=900)

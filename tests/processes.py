@@ -40,6 +40,6 @@ def run(program: str, *, root: Path = ROOT, **environment: str | Path) -> Any:
     return finish(start(program, root=root, **environment))
 
 
-def run_together(programs: Iterable[str]) -> list[Any]:
+def run_together(programs: Iterable[str], timeout: float = 240) -> list[Any]:
     """Run programs at once and return what `run` would return of each."""
-    return [finish(process) for process in [start(program) for program in programs]]
+    return [finish(process, timeout) for process in [start(program) for program in programs]]

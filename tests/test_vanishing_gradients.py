@@ -14,7 +14,7 @@ from simdl.scenario.claims import expected, expected_in
 from simdl.scenario.runner import Request, Run
 
 Results = dict[str, xarray.Dataset]
-SMALL = {"seeds": 16, "nets": 4, "depths": [2, 20], "survey_seeds": 1, "rates": [3e-3]}
+SMALL = {"seeds": 8, "nets": 4, "depths": [2, 20], "survey_seeds": 1, "rates": [3e-3]}
 
 
 @pytest.fixture(scope="module")
