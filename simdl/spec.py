@@ -5,10 +5,9 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import importlib
-import importlib.util
 import sys
 from collections.abc import Mapping
-from importlib.machinery import PathFinder
+from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any, TypeVar, cast, dataclass_transform
@@ -157,23 +156,25 @@ def _folders() -> list[str]:
     return list(dict.fromkeys(map(str, [*_beside, Path.cwd()])))
 
 
+class _Beside:
+    """The last place where a top-level module is looked for: `_folders`."""
+
+    @staticmethod
+    def find_spec(name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        found = PathFinder.find_spec(name, _folders()) if path is None else None
+        return None if found is None or found.loader is None else found  # None: a mere folder
+
+
 def _module(name: str) -> ModuleType:
-    """Import a module, from `_folders` where sys.path has it not; it stands in `sys.modules`."""
-    root = name.partition(".")[0]
+    """Import a module, it and what it imports from `_folders` where sys.path has it not."""
+    if name in sys.modules:
+        return sys.modules[name]
+    importlib.invalidate_caches()
+    sys.meta_path.append(_Beside)
     try:
         return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        importlib.invalidate_caches()
-        found = PathFinder.find_spec(root, _folders())
-        if error.name != root or found is None or found.loader is None:
-            raise
-    made = sys.modules[root] = importlib.util.module_from_spec(found)
-    try:
-        found.loader.exec_module(made)
-    except BaseException:
-        del sys.modules[root]
-        raise
-    return importlib.import_module(name)
+    finally:
+        sys.meta_path.remove(_Beside)
 
 
 def resolved(function: Any, key: str) -> Any:

@@ -81,8 +81,12 @@ def test_wrong_files_are_refused(case: str, tmp_path: Path) -> None:
 
 
 def test_the_module_may_lie_beside_the_file(tmp_path: Path) -> None:
+    """And a module that it imports beside it."""
+    (tmp_path / "beside_that.py").write_text("MORE = 1\n", encoding="utf-8")
     (tmp_path / "beside_it.py").write_text(
-        "def measure(settings, seed):\n    return {'v': settings['a'] + seed}\n", encoding="utf-8"
+        "from beside_that import MORE\n\n"
+        "def measure(settings, seed):\n    return {'v': settings['a'] + seed + MORE}\n",
+        encoding="utf-8",
     )
     path = write(tmp_path, measurement={"function": "beside_it:measure"})
     program = "import sys; sys.path.remove(''); from simdl import cli; cli.main(sys.argv[1:])"

@@ -98,14 +98,13 @@ def _print(figure: Figure, path: Path, kind: str, metadata: dict[str, Any]) -> N
     from matplotlib.backends.backend_pdf import FigureCanvasPdf
     from matplotlib.backends.backend_svg import FigureCanvasSVG
 
+    canvases: dict[str, Any] = {
+        "png": FigureCanvasAgg, "svg": FigureCanvasSVG, "pdf": FigureCanvasPdf,
+    }  # fmt: skip
     kept = figure.dpi
+    if kind == "png":
+        figure.dpi = rcParams["savefig.dpi"]
     try:
-        if kind == "png":
-            figure.dpi = rcParams["savefig.dpi"]
-            FigureCanvasAgg(figure).print_png(path, metadata=metadata)
-        elif kind == "svg":
-            FigureCanvasSVG(figure).print_svg(path, metadata=metadata)
-        else:
-            FigureCanvasPdf(figure).print_pdf(path, metadata=metadata)
+        getattr(canvases[kind](figure), f"print_{kind}")(path, metadata=metadata)
     finally:
         figure.dpi = kept
