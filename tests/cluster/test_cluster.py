@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
+import runpy
 import signal
 import socket
 import sys
@@ -43,6 +45,32 @@ def test_trainings_are_those_of_threads(cluster: str, tmp_path: Path) -> None:
     assert bits(on_workers) == bits(trainings().run())
     again = trainings().run(tmp_path / "s", executor=cluster)
     assert again.attrs["trained"] == 0 and bits(again) == bits(on_workers)
+
+
+def test_a_dry_run_asks_nobody(tmp_path: Path, capsys: Any) -> None:
+    """Nobody listens there; what is said of time and memory is this machine's."""
+    (tmp_path / "sweep.toml").write_text("seeds = 3\n[training]\nsteps = 5\n", encoding="utf-8")
+    far = ("--executor", "dask://127.0.0.1:9")
+    assert command("sweep", tmp_path / "sweep.toml", "--dry-run", "--jobs", 2, *far) == 0
+    out = capsys.readouterr().out
+    assert "= 3 trials" in out
+    assert "both are this machine's with 2 jobs; dask://127.0.0.1:9 is not asked" in out
+
+
+def test_the_readmes_block(
+    cluster: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    """As it stands, but for the address."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```py\n(.*?)```", text, re.DOTALL)
+    address = "dask://127.0.0.1:8786"
+    assert block.count(address) == 1
+    (tmp_path / "sweep.toml").write_text("seeds = 2\n[training]\nsteps = 5\n", encoding="utf-8")
+    (tmp_path / "block.py").write_text(block.replace(address, cluster), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    runpy.run_path("block.py", run_name="__main__")
+    assert "xarray.DataArray 'test_accuracy'" in capsys.readouterr().out
+    assert Sweep.from_toml("sweep.toml").missing(tmp_path / "sweep.sqlite") == 0
 
 
 OP = """
