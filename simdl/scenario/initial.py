@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import xarray
 
-from simdl.functional import vjp
+from simdl.functional import value_and_grad, vjp
 from simdl.layers import Dense, Identity, ReLU
 from simdl.network import Network
 from simdl.theory import propagation
@@ -21,31 +21,37 @@ STEADY = 0.005  # learning rate times the largest singular value
 
 
 def spectrum(settings: Mapping[str, Any], seed: int) -> dict[str, Any]:
-    """Eigenvalues of J J^T of one network at birth, at one random input, over their mean.
+    """Eigenvalues of J J^T of a network's last d layers at birth, at one random input.
 
     Parameters
     ----------
-    settings : `width` of all layers; `depth`; `activation`, of ACTIVATIONS; `init`
+    settings : `width` of all layers; `depths`, the numbers d of layers; `activation`, of
+        ACTIVATIONS; `init`
 
     Returns
     -------
     dict
-        `spread`: their variance over the squared mean, sum(g^2) n / trace^2 - 1 for g = J J^T;
-        `values`: quantiles of their roots, the singular values, by `share`.
+        `spread`, by `depth`: the eigenvalues' variance over their squared mean,
+        sum(g^2) n / trace^2 - 1 for g = J J^T. `values`: quantiles of the singular values of the
+        deepest J over their root mean square, by `share`.
     """
-    width, act = settings["width"], ACTIVATIONS[settings["activation"]]
-    stack = tuple(layer for _ in range(settings["depth"]) for layer in (Dense(width), act))
-    net = Network((width,), stack, settings["init"], dtype="float64")
+    width, depths = settings["width"], sorted(settings["depths"])
+    act, deepest = ACTIVATIONS[settings["activation"]], depths[-1]
+    stack = tuple(layer for _ in range(deepest) for layer in (Dense(width), act))
+    net = Network((width,), stack, settings["init"])
     x = np.random.default_rng(seed).normal(size=width)
     passed = vjp(net, net.init(seed), np.tile(x, (width, 1)), np.eye(width))
-    jacobian = passed.input  # row i: gradient of output i
-    gram = jacobian @ jacobian.T
-    trace = float(np.trace(gram))
-    shares = np.linspace(0, 1, 21)
-    singular = np.linalg.svd(jacobian, compute_uv=False) / math.sqrt(trace / width)
+    spreads = []
+    for depth in depths:  # row i of a Jacobian: the gradient of output i
+        below = passed.input if depth == deepest else passed.layers[2 * (deepest - depth) - 1]
+        jacobian = below.astype(np.float64)
+        gram = jacobian @ jacobian.T
+        spreads.append(width * np.sum(gram**2) / np.trace(gram) ** 2 - 1)
+    values = np.sqrt(np.linalg.eigvalsh(gram).clip(min=0) * width / np.trace(gram))
+    shares = np.linspace(0, 1, 41)
     return {
-        "spread": float(width * np.sum(gram**2) / trace**2 - 1),
-        "values": xarray.DataArray(np.quantile(singular, shares), {"share": shares}),
+        "spread": xarray.DataArray(spreads, {"depth": depths}),
+        "values": xarray.DataArray(np.quantile(values, shares), {"share": shares}),
     }
 
 
@@ -76,11 +82,10 @@ def deep_linear(settings: Mapping[str, Any], seed: int) -> dict[str, Any]:
     steps = np.unique(np.linspace(0, round(end / lr), settings["points"]).astype(int))
     found = []
     for step in range(steps[-1] + 1):
-        passed = vjp(net, params, x, np.zeros_like(x))
-        error = passed.output - wanted
         if step in steps:
-            found.append(np.diag(left.T @ passed.output @ right))
-        params.flat[:] -= lr * vjp(net, params, x, error).params.flat
+            found.append(np.diag(left.T @ params["0.weight"] @ params["1.weight"] @ right))
+        _, slope = value_and_grad(net, params, x, wanted, "mse")
+        params.flat[:] -= lr * n * n / 2 * slope.flat  # "mse" is a mean over n samples of n numbers
     time = steps * lr
     exact = [propagation.deep_linear_mode(time, s, START) for s in MODES]
     labels = {"mode": list(MODES), "time": time}

@@ -1,0 +1,105 @@
+"""The scenario's claims come out as expected, and do not once their results are spoilt."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import xarray
+from scenario_faults import (
+    CONTRARY,
+    Change,
+    Results,
+    check_claims,
+    check_settings,
+    scaled,
+    small_run,
+    spoilt,
+)
+
+from simdl.scenario import initial
+from simdl.scenario.claims import expected
+from simdl.scenario.runner import Run
+from simdl.theory import propagation
+
+SMALL = {
+    "seeds": 6, "spectra_width": 96, "spectra_depths": [2, 4], "survey_depths": [2],
+    "survey_rates": [0.1], "survey_steps": 20, "pilot_seeds": 1, "fit_rates": [3e-3, 0.03, 0.1],
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return small_run("initialization", SMALL, tmp_path_factory.mktemp("figures"))
+
+
+@pytest.fixture(scope="module")
+def results(run: Run) -> Results:
+    return run.results()
+
+
+def exchanged(one: int, other: int) -> Change:
+    """Exchange two arms of a tuned training."""
+
+    def swap(found: xarray.Dataset) -> xarray.Dataset:
+        (dim,) = (d for d in found.dims if d in ("gain,clip", "network.init"))
+        order = np.arange(found.sizes[dim])
+        order[[one, other]] = other, one
+        return found.isel({dim: order}).assign_coords({dim: found[dim]})
+
+    return swap
+
+
+def diverged(found: xarray.Dataset) -> xarray.Dataset:
+    return found.assign(train_loss=found["train_loss"] * np.nan)
+
+
+FAULTS: dict[str, tuple[str, Change]] = {
+    "T25a": ("scaled", exchanged(0, 2)),
+    "T25b": ("scaled", exchanged(0, 1)),
+    "P-he-sgd": ("SGD", exchanged(0, 1)),
+    "P-glorot-sgd": ("SGD", exchanged(0, 1)),
+    "P-glorot-adam": ("Adam", diverged),
+    "P-spectrum-linear": ("spectra", scaled("spread", 1.25)),
+    "P-spectrum-linear-orthogonal": ("spectra", lambda found: found + 0.004),
+    "P-spectrum-relu": ("spectra", scaled("spread", 1.25)),
+    "P-spectrum-relu-orthogonal": ("spectra", scaled("spread", 1.25)),
+    "P-deep-linear": ("linear", scaled("strength", 1.04)),
+}
+
+
+def test_claims_come_out_as_expected(run: Run, results: Results) -> None:
+    check_claims(run, results, FAULTS)
+    check_settings(run)
+
+
+@pytest.mark.parametrize("claim", FAULTS)
+def test_a_planted_fault_is_found(run: Run, results: Results, claim: str) -> None:
+    assert spoilt(run, results, claim, *FAULTS[claim]) == CONTRARY[expected(claim)]
+
+
+def test_the_figures_have_their_captions(run: Run, results: Results) -> None:
+    drawn = run.module.figures(results, run.settings)
+    assert set(drawn) == {"first_pass", "training", "deep", "jacobian"}
+
+
+@pytest.mark.parametrize("activation", ["identity", "relu"])
+@pytest.mark.parametrize("init", ["lecun_normal", "orthogonal"])
+def test_spectrum(activation: str, init: str) -> None:
+    base = {"width": 120, "depths": [3, 1], "activation": activation, "init": init}
+    found = [initial.spectrum(base, seed) for seed in range(24)]
+    for depth in (1, 3):
+        measured = np.mean([f["spread"].sel(depth=depth) for f in found])
+        told = propagation.jacobian_spread(activation, depth, init == "orthogonal")
+        assert measured == pytest.approx(told, rel=0.12, abs=1e-3)
+    values = found[0]["values"].values
+    assert (np.diff(values) >= -1e-12).all()
+    if init == "orthogonal" and activation == "identity":
+        np.testing.assert_allclose(values, 1.0, rtol=1e-5)
+
+
+def test_a_deep_linear_network_learns_mode_by_mode() -> None:
+    found = initial.deep_linear({"points": 30}, 3)
+    np.testing.assert_allclose(found["strength"], found["theory"], rtol=0.01)
+    assert found["strength"].isel(time=0).values == pytest.approx(initial.START)
+    late = found["strength"].isel(time=-1).values
+    assert late == pytest.approx(np.array(initial.MODES), rel=0.02)
