@@ -181,10 +181,11 @@ def _map(found: xarray.Dataset, all_seeds: xarray.Dataset) -> Any:
         panel.plot(crossing, y, "o", color=style.RED, markeredgecolor="white", markersize=5)
         panel.set(xlabel="s_w², the weights' variance times width", title=title)
         panel.set_ylim(y[0] - (y[1] - y[0]) / 2, y[-1] + (y[1] - y[0]) / 2)
-    axes[0, 0].set_ylabel("s_b², the biases' variance")
-        for text, place, dark in (("order", (0.06, 0.9), low < 0), ("chaos", (0.78, 0.06), low == 0)):
+        marks = (("order", (0.06, 0.9), low < 0), ("chaos", (0.78, 0.06), low == 0))
+        for text, place, dark in marks:
             ink = "white" if dark else style.BLACK
             panel.annotate(text, place, xycoords="axes fraction", color=ink, fontweight="bold")
+    axes[0, 0].set_ylabel("s_b², the biases' variance")
     figure.suptitle(
         "Gradients neither shrink nor grow on theory's line (dashed; dots: measured crossing)"
     )
