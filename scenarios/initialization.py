@@ -36,50 +36,49 @@ INITS: dict[str, Any] = {
     "Glorot": "glorot_normal", "Glorot uniform": "glorot_uniform", "orthogonal": "orthogonal",
     "He": "he_normal", "He uniform": "he_uniform", "orthogonal, √2": {
         "name": "orthogonal", "gain": math.sqrt(2)},
-    "asymmetric": "randomized_asymmetric", "large (s² = 6)": LARGE,
+    "asymmetric": "randomized_asymmetric", "s² = 6": LARGE,
 }  # fmt: skip
 FIRST = {"N(0, 0.01²)": 0.0064, "U(±1/√n)": 1 / 3, "Glorot": 1.0, "orthogonal": 1.0,
-         "He": 2.0, "large (s² = 6)": 6.0}  # s² = n Var(w) of layers 64 wide  # fmt: skip
-SPECTRA = (("identity", "lecun_normal"), ("identity", "orthogonal"),
-           ("relu", "he_normal"), ("relu", "orthogonal"))  # fmt: skip
-ARM = "gain,clip"
-ARMS = [[6.0, NEVER], [6.0, 1.0], [2.0, NEVER]]  # s^2 and the largest norm of a gradient
-FIT = {"width": 32, "depth": 12}  # of these nets
+         "He": 2.0, "s² = 6": 6.0}  # s² = n Var(w) of layers 64 wide  # fmt: skip
+SPECTRA = (("identity", "lecun_normal", 1), ("identity", "orthogonal", 1),
+           ("relu", "he_normal", 2), ("relu", "orthogonal", 2))  # nets a replicate  # fmt: skip
+PAIR = "activation,init,nets"
+GAINS = (6.0, 2.0)  # s^2 of nets that are judged by their training: large, He's
+FIT = {"width": 32, "depth": 8, "clip": NEVER}  # of these nets
 MARGIN = 0.1  # of accuracy, that a remedy must bring
 GUESSING = math.log(10)  # loss of equal odds for ten digits, nats
-WORST = 10.0  # loss that a diverged run scores
-GRID = {"SGD": (1e-3, 3e-3, 1e-2, 3e-2, 0.1), "Adam": (1e-4, 3e-4, 1e-3, 3e-3, 1e-2)}
+GRID = {"SGD": (1e-3, 1e-2, 0.1), "Adam": (1e-4, 1e-3, 1e-2)}  # rates tuned over
 
 
 class Settings(scenario.Settings):
     """Sizes of the experiments."""
 
     QUICK: ClassVar[dict[str, Any]] = {
-        "seeds": 6, "spectra_width": 128, "steps": 150, "fit_steps": 200, "pilot_seeds": 1,
-        "survey_depths": (2, 8), "survey_seeds": 1, "survey_steps": 100, "deep_width": 32,
+        "seeds": 6, "spectra_width": 128, "steps": 400, "fit_steps": 200, "pilot_seeds": 2,
+        "survey_depths": (2, 8), "survey_seeds": 1, "survey_steps": 100, "deep": 24,
         "fit_rates": (1e-3, 1e-2, 0.1),
     }  # fmt: skip
     FULL: ClassVar[dict[str, Any]] = {
         "seeds": 64, "survey_seeds": 8, "survey_steps": 1000, "steps": 1000,
     }  # fmt: skip
 
-    seeds: Annotated[int, Field(ge=2, description="replicates of every claim")] = 20
+    seeds: Annotated[int, Field(ge=2, description="replicates of every claim")] = 32
     spectra_width: Annotated[int, Field(ge=16, description="units a layer of the spectra")] = 300
     spectra_depths: Annotated[
         tuple[int, ...], Field(min_length=1, description="layers of the spectra")
     ] = (2, 5, 10)  # fmt: skip
     deep: Annotated[int, Field(ge=3, description="hidden layers of the deep ReLU nets")] = 30
-    deep_width: Annotated[int, Field(ge=2, description="units of each of them")] = 64
-    steps: Annotated[int, Field(ge=10, description="their training steps, batches of 32")] = 300
+    deep_width: Annotated[int, Field(ge=2, description="units of each of them")] = 48
+    steps: Annotated[int, Field(ge=10, description="their training steps, batches of 32")] = 500
     fit_steps: Annotated[
-        int, Field(ge=10, description="training steps of badly scaled nets and their remedies")
-    ] = 400  # fmt: skip
+        int, Field(ge=10, description="training steps of badly scaled nets and fitting ones")
+    ] = 300  # fmt: skip
     fit_rates: Annotated[
         tuple[float, ...], Field(description="learning rates these are tuned over (SGD)")
     ] = (3e-4, 1e-3, 3e-3, 0.03, 0.1, 0.3)  # fmt: skip
     pilot_seeds: Annotated[
         int, Field(ge=1, le=1000, description="seeds the rates are tuned on")
-    ] = 6  # fmt: skip
+    ] = 4  # fmt: skip
     survey_depths: Annotated[
         tuple[int, ...], Field(description="hidden layers of the survey of all initialisations")
     ] = (2, 8, 24)  # fmt: skip
@@ -87,7 +86,7 @@ class Settings(scenario.Settings):
         tuple[float, ...], Field(description="its learning rates (SGD); the better one counts")
     ] = (0.01, 0.1)  # fmt: skip
     survey_steps: Annotated[int, Field(ge=10, description="its training steps")] = 200
-    survey_seeds: Annotated[int, Field(ge=1, description="its replicates")] = 2
+    survey_seeds: Annotated[int, Field(ge=1, description="its replicates")] = 1
 
     @property
     def pilots(self) -> list[int]:
@@ -98,7 +97,7 @@ class Settings(scenario.Settings):
 def sweeps(settings: Settings) -> dict[str, simdl.Sweep | Tuned]:
     """What is measured at birth, and what is trained."""
     s, seeds = settings, settings.replicates
-    born = {"network": {"width": 64, "depth": 20}, "nets": 4, "batch": 32, "cotangent": "random"}
+    born = {"network": {"width": 64, "depth": 20}, "nets": 1, "batch": 32, "cotangent": "random"}
     deep = {"width": s.deep_width, "depth": s.deep, "activation": "relu"}
     long = {"network": deep, "training": {"steps": s.steps}}
     arms = {INIT: ["he_normal", "glorot_normal"]}
@@ -107,7 +106,7 @@ def sweeps(settings: Settings) -> dict[str, simdl.Sweep | Tuned]:
     inits, kinds = list(INITS.values()), list(SHOWN)
     made: dict[str, simdl.Sweep | Tuned] = {
         "first_pass": simdl.Sweep(
-            born, {ACTIVATION: kinds, INIT: [INITS[i] for i in FIRST]}, seeds[:4], measure=at_birth
+            born, {ACTIVATION: kinds, INIT: [INITS[i] for i in FIRST]}, s.pilots, measure=at_birth
         ),
         "survey": simdl.Sweep(
             survey | {"optimizer": {"name": "SGD"}},
@@ -116,54 +115,54 @@ def sweeps(settings: Settings) -> dict[str, simdl.Sweep | Tuned]:
         ),
         "spectra": simdl.Sweep(
             {"width": s.spectra_width, "depths": list(s.spectra_depths)},
-            {"activation,init": [list(pair) for pair in SPECTRA]}, seeds, measure=spectrum,
+            {PAIR: [list(pair) for pair in SPECTRA]}, seeds, measure=spectrum,
         ),
         "linear": simdl.Sweep({"points": 60}, {}, seeds[:1], measure=deep_linear),
         "scaled": Tuned(
-            fit, {ARM: ARMS}, s.fit_rates, s.pilots, seeds, measure=trained, score="error"
+            fit, {"gain": list(GAINS)}, s.fit_rates, s.pilots, seeds, measure=trained, score="error"
         ),
     }  # fmt: skip
     for name, rates in GRID.items():
-        base = long | {"optimizer": {"name": name}}
-        pilots = s.pilots[:3]
+        base, pilots = long | {"optimizer": {"name": name}}, s.pilots[:3]
         made[f"{name} by rate"] = simdl.Sweep(base, arms | {RATE: list(rates)}, pilots)
-        made[name] = Tuned(base, arms, rates, pilots, seeds)
+        judged = {INIT: arms[INIT] if name == "SGD" else arms[INIT][1:]}
+        made[name] = Tuned(base, judged, rates, pilots, seeds)
     return made
 
 
 def capped(found: xarray.Dataset) -> xarray.DataArray:
-    """Training loss at the end; a run that diverged scores the worst."""
+    """Training loss at the end; a run that diverged has learnt nothing: it scores guessing."""
     loss = found["train_loss"]
-    return loss.where(np.isfinite(loss), WORST).clip(max=WORST)
+    return loss.where(np.isfinite(loss), GUESSING).clip(max=GUESSING)
 
 
 def claims(results: dict[str, xarray.Dataset], settings: Settings) -> list[Claim]:
     """Every claim with its verdict."""
     level, spectra = settings.level, results["spectra"]["spread"]
-    large, clipped, fitting = (results["scaled"]["accuracy"].isel({ARM: i}) for i in range(3))
+    large, fitting = (results["scaled"]["accuracy"].isel(gain=i) for i in range(2))
 
     def direction(values: Any, margin: float, above: bool = True) -> Any:
         return judges.direction(np.ravel(values), margin, above=above, level=level)
 
-    def loss(name: str, arm: int) -> xarray.DataArray:
-        return capped(results[name]).isel({INIT: arm})
+    def loss(name: str, init: str) -> xarray.DataArray:
+        return capped(results[name]).sel({INIT: init})
 
     def spread(pair: int) -> Any:
-        """Measured over theoretical spread, its mean over depths, a value a replicate."""
-        found = spectra.isel({"activation,init": pair}).transpose("seed", "depth")
-        ratio = (found.values / exact_spread(pair, found["depth"].values)).mean(axis=1)
-        return judges.equivalence(ratio, 1.0, 0.07, level=level)
+        """Measured over theoretical spread, its geometric mean over depths, a value a replicate."""
+        found = spectra.isel({PAIR: pair}).transpose("seed", "depth")
+        ratio = np.log(found.values / exact_spread(pair, found["depth"].values)).mean(axis=1)
+        return judges.equivalence(np.exp(ratio), 1.0, 0.07, log=True, level=level)
 
     learnt = results["linear"]["strength"] / results["linear"]["theory"]
     return [
         Claim("T25a", direction(fitting - large, MARGIN)),
-        Claim("T25b", direction(clipped - large, MARGIN)),
-        Claim("P-he-sgd", direction(loss("SGD", 0), 0.8 * GUESSING, above=False)),
-        Claim("P-glorot-sgd", direction(loss("SGD", 1), 0.95 * GUESSING)),
-        Claim("P-glorot-adam", direction(loss("Adam", 1), 0.8 * GUESSING, above=False)),
+        Claim("P-he-sgd", direction(loss("SGD", "he_normal"), 0.8 * GUESSING, above=False)),
+        Claim("P-glorot-sgd", direction(loss("SGD", "glorot_normal"), 0.95 * GUESSING)),
+        Claim("P-glorot-adam", direction(
+            loss("Adam", "glorot_normal"), 0.8 * GUESSING, above=False)),
         Claim("P-spectrum-linear", spread(0)),
         Claim("P-spectrum-linear-orthogonal", judges.bound(
-            spectra.isel({"activation,init": 1}), upper=0.001)),
+            spectra.isel({PAIR: 1}), upper=0.001)),
         Claim("P-spectrum-relu", spread(2)),
         Claim("P-spectrum-relu-orthogonal", spread(3)),
         Claim("P-deep-linear", judges.exact(learnt, 1.0, 0.01)),
@@ -172,7 +171,7 @@ def claims(results: dict[str, xarray.Dataset], settings: Settings) -> list[Claim
 
 def exact_spread(pair: int, depths: Any) -> np.ndarray:
     """What theory says of the spread of a pair of SPECTRA, by depth."""
-    activation, init = SPECTRA[pair]
+    activation, init, _ = SPECTRA[pair]
     orthogonal = init == "orthogonal"
     return np.array([propagation.jacobian_spread(activation, int(d), orthogonal) for d in depths])
 
@@ -210,7 +209,7 @@ def _first_pass(found: xarray.Dataset) -> Any:
     axes[1, 0].set_ylabel("pre-activation gradient\n(RMS, last hidden layer = 1)")
     panels.legend(figure, axes[0, 0], theory=True, bands=found.sizes["seed"])
     figure.suptitle(
-        "Each activation has a scale of weights that keeps the signal; sigmoid's gradient none"
+        "He's weights keep ReLU's signal and gradient, Glorot's nearly tanh's, none sigmoid's"
     )
     return figure
 
@@ -242,17 +241,23 @@ def _deep(results: dict[str, xarray.Dataset], settings: Settings) -> Any:
     figure, axes = panels.grid(1, 2, (9, 4))
     for panel, name in zip(axes[0], GRID, strict=True):
         by_rate, own = results[f"{name} by rate"], results[name]
-        for i, label in enumerate(("He", "Glorot")):
-            line: Any = {"marker": style.MARKERS[i], "log": True}
-            values = capped(by_rate).isel({INIT: i}).transpose("seed", RATE)
-            panels.band(panel, by_rate[RATE], values, label, style.COLOURS[i], **line)
-            middle = float(np.exp(np.log(capped(own).isel({INIT: i})).mean()))
+        for i, init in enumerate(by_rate[INIT].values):
+            line: Any = {"marker": style.MARKERS[i], "color": style.COLOURS[i]}
+            values = capped(by_rate).sel({INIT: init}).transpose("seed", RATE)
+            label = str(init).removesuffix("_normal").title()
+            panels.band(
+                panel, by_rate[RATE], values, label, style.COLOURS[i], marker=line["marker"]
+            )
+            if init not in own[INIT]:
+                continue
+            at = float(np.ravel(own[RATE].sel({INIT: init}))[0])
+            middle = capped(own).sel({INIT: init}).mean()
             ring = {"markerfacecolor": "white", "markersize": 9, "markeredgewidth": 2, "zorder": 6}
-            at = float(np.ravel(own[RATE].isel({INIT: i}))[0])
-            panel.plot(at, middle, "o", color=style.COLOURS[i], **ring)
-        panels.level(panel, GUESSING, "guessing")
-        panel.set(xlabel=f"learning rate ({name})", xscale="log", yscale="log", title=name)
-    axes[0, 0].set_ylabel(f"training loss after {settings.steps} steps\n(nats, diverged: 10)")
+            panel.plot(at, middle, **(line | ring))
+        panels.level(panel, GUESSING)
+        panel.annotate("guessing", (0.02, GUESSING + 0.03), xycoords=("axes fraction", "data"))
+        panel.set(xlabel=f"learning rate ({name})", xscale="log", ylim=(0, 2.6), title=name)
+    axes[0, 0].set_ylabel(f"training loss after {settings.steps} steps\n(nats, at most guessing's)")
     panels.legend(figure, axes[0, 0], bands=results["SGD by rate"].sizes["seed"])
     figure.suptitle(
         f"{settings.deep} ReLU layers: under SGD He weights train and Glorot's do not; "
@@ -267,7 +272,7 @@ def _jacobian(spectra: xarray.Dataset, linear: xarray.Dataset, settings: Setting
     left, middle, right = axes[0]
     labels = ("linear, Gaussian", "linear, orthogonal", "ReLU, He", "ReLU, orthogonal")
     for i, label in enumerate(labels):
-        own = spectra.isel({"activation,init": i})
+        own = spectra.isel({PAIR: i})
         line: Any = (label, style.COLOURS[i])
         values = own["values"].transpose("seed", "share")
         panels.band(left, 100 * values["share"], values, *line)
@@ -276,7 +281,7 @@ def _jacobian(spectra: xarray.Dataset, linear: xarray.Dataset, settings: Setting
         middle.plot(found["depth"], exact_spread(i, found["depth"].values), **style.THEORY)
     left.set(xlabel="share of directions (%)", ylabel="stretching, over its RMS")
     left.set_title(f"singular values, {max(settings.spectra_depths)} layers")
-    middle.set(xlabel="layers", ylabel="variance / mean² of squared singular values")
+    middle.set(xlabel="layers", ylabel="squared singular values:\nvariance over squared mean")
     middle.set_title("spread at birth")
     time = linear["time"].values
     for mode in linear["mode"].values:

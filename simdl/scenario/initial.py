@@ -12,6 +12,7 @@ import xarray
 from simdl.functional import value_and_grad, vjp
 from simdl.layers import Dense, Identity, ReLU
 from simdl.network import Network
+from simdl.parameters import Parameters
 from simdl.theory import propagation
 
 ACTIVATIONS: dict[str, Any] = {"identity": Identity(), "relu": ReLU()}
@@ -21,38 +22,62 @@ STEADY = 0.005  # learning rate times the largest singular value
 
 
 def spectrum(settings: Mapping[str, Any], seed: int) -> dict[str, Any]:
-    """Eigenvalues of J J^T of a network's last d layers at birth, at one random input.
+    """Eigenvalues of J J^T of networks at birth, each at one random input.
 
     Parameters
     ----------
     settings : `width` of all layers; `depths`, the numbers d of layers; `activation`, of
-        ACTIVATIONS; `init`
+        ACTIVATIONS; `init`; `nets`, how many networks are averaged
 
     Returns
     -------
     dict
         `spread`, by `depth`: the eigenvalues' variance over their squared mean,
-        sum(g^2) n / trace^2 - 1 for g = J J^T. `values`: quantiles of the singular values of the
-        deepest J over their root mean square, by `share`.
+        sum(g^2) n / trace^2 - 1 for g = J J^T, mean over all d successive layers of the deepest
+        network that do not overlap. `values`: quantiles of the singular values of the first
+        network, all its layers, over their root mean square, by `share`.
     """
     width, depths = settings["width"], sorted(settings["depths"])
     act, deepest = ACTIVATIONS[settings["activation"]], depths[-1]
     stack = tuple(layer for _ in range(deepest) for layer in (Dense(width), act))
     net = Network((width,), stack, settings["init"])
-    x = np.random.default_rng(seed).normal(size=width)
-    passed = vjp(net, net.init(seed), np.tile(x, (width, 1)), np.eye(width))
-    spreads = []
-    for depth in depths:  # row i of a Jacobian: the gradient of output i
-        below = passed.input if depth == deepest else passed.layers[2 * (deepest - depth) - 1]
-        jacobian = below.astype(np.float64)
-        gram = jacobian @ jacobian.T
-        spreads.append(width * np.sum(gram**2) / np.trace(gram) ** 2 - 1)
-    values = np.sqrt(np.linalg.eigvalsh(gram).clip(min=0) * width / np.trace(gram))
-    shares = np.linspace(0, 1, 41)
+    shares, spreads, values = np.linspace(0, 1, 41), [], np.zeros(0)
+    for k in range(settings["nets"]):
+        params = net.init((seed + k * 2**28) % 2**32)
+        factors = _factors(net, params, np.random.default_rng([seed, k]).normal(size=(1, width)))
+        found = []
+        for depth in depths:
+            starts = range(0, deepest - depth + 1, depth)
+            grams = [_gram(factors[start : start + depth]) for start in starts]
+            found.append(np.mean([width * np.sum(g**2) / np.trace(g) ** 2 - 1 for g in grams]))
+        spreads.append(found)
+        if k == 0:
+            singular = np.sqrt(np.linalg.eigvalsh(grams[0]).clip(min=0))
+            values = np.quantile(singular / math.sqrt(np.mean(singular**2)), shares)
     return {
-        "spread": xarray.DataArray(spreads, {"depth": depths}),
-        "values": xarray.DataArray(np.quantile(values, shares), {"share": shares}),
+        "spread": xarray.DataArray(np.mean(spreads, axis=0), {"depth": depths}),
+        "values": xarray.DataArray(values, {"share": shares}),
     }
+
+
+def _factors(net: Network, params: Parameters, x: np.ndarray) -> list[np.ndarray]:
+    """Jacobians (in, out) of a network's blocks of weights and activation, at one input (1, n)."""
+    passed = vjp(net, params, x, np.zeros_like(x))
+    weights = [params[name] for name in params if name.endswith(".weight")]
+    made = []
+    for i, weight in enumerate(weights):
+        act, before = net.layers[2 * i + 1], passed.outputs[2 * i]
+        slope = (before > 0) if isinstance(act, ReLU) else np.ones_like(before)
+        made.append(weight * slope)
+    return made
+
+
+def _gram(factors: list[np.ndarray]) -> np.ndarray:
+    """J J^T of successive blocks."""
+    product = factors[0]
+    for factor in factors[1:]:
+        product = product @ factor
+    return np.asarray(product @ product.T, np.float64)
 
 
 def deep_linear(settings: Mapping[str, Any], seed: int) -> dict[str, Any]:
