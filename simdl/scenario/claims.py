@@ -44,7 +44,17 @@ _TABLE: dict[str, tuple[str, str]] = {
         "T24a T24b T25a T25b P-relu-explosion P-fluctuation P-log-fluctuation P-overflow",
         "",
     ),
-    "initialization": ("T25a T25b", ""),
+    "initialization": (
+        "T25a P-he-sgd P-glorot-sgd P-glorot-adam P-spectrum-linear "
+        "P-spectrum-linear-orthogonal P-spectrum-relu P-spectrum-relu-orthogonal P-deep-linear",
+        "",
+    ),
+    "signal_propagation": (
+        "P-line-small P-line-middle P-line-large P-line-relu P-growth-ordered P-growth-chaotic "
+        "P-correlation-ordered P-correlation-chaotic P-correlation-far "
+        "P-trainable-ordered P-trainable-chaotic",
+        "",
+    ),
     "input_normalization": ("T26 T27a T27b", ""),
     "layer_normalization": ("T29a T29b", ""),
     "dropout": ("T30a T30c", "T30b"),
