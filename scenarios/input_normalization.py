@@ -201,10 +201,9 @@ def _condition(results: dict[str, xarray.Dataset]) -> Any:
         places = np.arange(len(TABLES)) + 0.27 * (i - 1)
         right.bar(places, middles, 0.25, color=LOOK[scale][0], label=SHOWN[scale])
         for place, height in zip(places, middles, strict=True):
-            power = int(np.floor(np.log10(height)))
-            digits = (
-                f"{height / 10.0**power:.0f}·10$^{{{power}}}$" if power > 2 else f"{height:.0f}"
-            )
+            digit, _, power = f"{height:.0e}".partition("e")
+            large = f"{digit}·10$^{{{int(power)}}}$"
+            digits = large if int(power) > 2 else f"{height:.0f}"
             right.annotate(digits, (place, height * 1.2), ha="center", fontsize=7.5)
     right.set(yscale="log", title="real tables, with bias", ylabel="condition number")
     right.set_ylim(1, right.get_ylim()[1] * 100)
@@ -213,6 +212,7 @@ def _condition(results: dict[str, xarray.Dataset]) -> Any:
     right.legend()
     for panel in (left, middle, right):
         panel.minorticks_off()
+    panels.legend(figure, left, theory=True, bands=drawn.sizes["seed"])
     figure.suptitle(
         "Shifted and unequal inputs are badly conditioned, and steps grow in proportion"
     )
