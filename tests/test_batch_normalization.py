@@ -27,8 +27,8 @@ from simdl.scenario.runner import Run
 from simdl.theory import normalization
 
 SMALL = {
-    "seeds": 6, "births": 6, "wide": 256, "survey_seeds": 1, "steps": 250, "depths": [2],
-    "rates": [0.125, 0.25, 0.5, 1.0, 2.0], "batches": [2, 16, 256], "gap_steps": 100,
+    "seeds": 6, "births": 5, "wide": 256, "survey_seeds": 1, "steps": 250, "depths": [2],
+    "rates": [0.125, 0.25, 1.0, 2.0], "batches": [2, 16, 256], "gap_steps": 100,
 }  # fmt: skip
 
 
