@@ -64,7 +64,7 @@ class Settings(scenario.Settings):
         int, Field(ge=1, description="hidden layers in the survey of learning rates")
     ] = 8  # fmt: skip
     survey_seeds: Annotated[
-        int, Field(ge=1, description="replicates of the survey of learning rates")
+        int, Field(ge=1, le=4, description="replicates of the survey of learning rates")
     ] = 4  # fmt: skip
     survey_rates: Annotated[
         tuple[float, ...], Field(description="learning rates of the survey, rising")
