@@ -39,7 +39,11 @@ _TABLE: dict[str, tuple[str, str]] = {
         "P-first-step P-adam-caught P-adam-regret P-amsgrad-regret",
         "T19b T20b T21a",
     ),
-    "batch_normalization": ("T28a T28b", "T23c"),
+    "batch_normalization": (
+        "T28a T28b P-bn-relu P-bn-relu-batch P-bn-sigmoid P-bn-identity "
+        "P-scale-orthogonal P-scale-inverse P-scale-norm",
+        "T23c",
+    ),
     "exploding_gradients": (
         "T24a T24b T25a T25b P-relu-explosion P-fluctuation P-log-fluctuation P-overflow",
         "",
@@ -55,8 +59,11 @@ _TABLE: dict[str, tuple[str, str]] = {
         "P-trainable-ordered P-trainable-chaotic",
         "",
     ),
-    "input_normalization": ("T26 T27a T27b", ""),
-    "layer_normalization": ("T29a T29b", ""),
+    "input_normalization": (
+        "T26 T27a T27b P-condition-plain P-condition-bias P-condition-standard P-steps-condition",
+        "",
+    ),
+    "layer_normalization": ("T29a T29b P-ln-relu", ""),
     "dropout": ("T30a T30c", "T30b"),
     "overfitting": ("T31 T32a T32b T33", "T32c T32d"),
     "weight_penalties": ("T34 T35a T35b", ""),
