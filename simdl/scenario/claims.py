@@ -27,7 +27,11 @@ _TABLE: dict[str, tuple[str, str]] = {
         "P-sigmoid-lecun P-sigmoid-uniform P-sigmoid-bound",
         "T06b T07b",
     ),
-    "dead_relu": ("T10a T11 T12", "T08 T10b T43"),
+    "dead_relu": (
+        "T10a T11 T12 P-dead-at-input P-born-dead-bounds P-born-dead-exact P-born-dead-two "
+        "P-born-dead-three P-collapse",
+        "T08 T10b T43",
+    ),
     "softmax": ("T13 P-squared-gradient P-slow-squared P-slow-entropy", ""),
     "gradient_descent": (
         "T14 T15b T16 T17a T18 P-batch-variance P-without-replacement P-noise-scale "
