@@ -19,7 +19,11 @@ from simdl.scenario.judges import VERDICTS, Judgement, Verdict
 # the source text (where it is silent, of the literature); ids P-.. are closed forms and published
 # values. A row that two scenarios judge stands in both.
 _TABLE: dict[str, tuple[str, str]] = {
-    "nonlinearity": ("T01a T01b", ""),
+    "nonlinearity": (
+        "T01a T01b P-xor-mse P-xor-entropy P-xor-accuracy P-xor-solved P-cover P-cover-bias "
+        "P-cover-half P-cover-deep P-boolean",
+        "",
+    ),
     "activation_functions": ("T02 T04 T05a T05b T09a T09c T41a", "T09b T41b T42"),
     "vanishing_gradients": (
         "T03 T06a T07a T22a T22b T22c T23a T23b "
