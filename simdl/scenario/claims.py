@@ -19,7 +19,11 @@ from simdl.scenario.judges import VERDICTS, Judgement, Verdict
 # the source text (where it is silent, of the literature); ids P-.. are closed forms and published
 # values. A row that two scenarios judge stands in both.
 _TABLE: dict[str, tuple[str, str]] = {
-    "nonlinearity": ("T01a T01b", ""),
+    "nonlinearity": (
+        "T01a T01b P-xor-mse P-xor-entropy P-xor-accuracy P-xor-solved P-cover P-cover-bias "
+        "P-cover-half P-cover-deep P-boolean",
+        "",
+    ),
     "activation_functions": ("T02 T04 T05a T05b T09a T09c T41a", "T09b T41b T42"),
     "vanishing_gradients": (
         "T03 T06a T07a T22a T22b T22c T23a T23b "
@@ -27,7 +31,11 @@ _TABLE: dict[str, tuple[str, str]] = {
         "P-sigmoid-lecun P-sigmoid-uniform P-sigmoid-bound",
         "T06b T07b",
     ),
-    "dead_relu": ("T10a T11 T12", "T08 T10b T43"),
+    "dead_relu": (
+        "T10a T11 T12 P-dead-at-input P-born-dead-bounds P-born-dead-exact P-born-dead-two "
+        "P-born-dead-three P-collapse",
+        "T08 T10b T43",
+    ),
     "softmax": ("T13 P-squared-gradient P-slow-squared P-slow-entropy", ""),
     "gradient_descent": (
         "T14 T15b T16 T17a T18 P-batch-variance P-without-replacement P-noise-scale "
