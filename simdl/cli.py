@@ -7,6 +7,7 @@ or with --pilot too few replicates; 4 trials failed; 5 the store or disk; 130 in
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -275,6 +276,7 @@ def _report(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; end the process with the exit code the module names."""
+    os.environ.setdefault("MPLBACKEND", "agg")  # pictures go to files, and need no window
     sys.exit(_guarded(list(sys.argv[1:] if arguments is None else arguments)))
 
 

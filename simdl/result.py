@@ -246,7 +246,7 @@ class Result:
         return self._health
 
     def plot(self) -> Figure:
-        """Draw loss and accuracy of each part over the training; return the figure.
+        """Draw loss and accuracy of each part over the training; return pyplot's figure.
 
         Raises
         ------

@@ -283,7 +283,10 @@ def test_plot_draws_what_was_measured(tmp_path: Path) -> None:
     data = simdl.Data(train=part, test=part)
     net = simdl.Network((4,), [L.Dense(3)])
     result = simdl.train(net, data, epochs=3, batch_size=10)
+    plt.switch_backend("svg")  # the user's choice, which ours must not change
     figure = result.plot()
+    assert plt.get_backend() == "svg" and plt.gcf() is figure
+    plt.switch_backend("agg")
     for panel, kind in zip(figure.axes, ("loss", "accuracy"), strict=True):
         drawn = {line.get_label(): line.get_ydata() for line in panel.get_lines()}
         assert set(drawn) == {"train", "test"}

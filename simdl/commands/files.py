@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from simdl.errors import StorageError
+from simdl.plot import style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -43,11 +44,9 @@ def folder_for(folder: Path) -> Iterator[None]:
 
 def write_figure(path: Path, figure: Figure) -> None:
     """Write a figure as a picture, and close it."""
-    import matplotlib.pyplot as plt
-
     with _storing(path):
         figure.savefig(path, dpi=150)
-    plt.close(figure)
+    style.close(figure)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -62,16 +62,10 @@ def grid(rows: int, columns: int, size: tuple[float, float], **shared: Any) -> t
 
     Rows share their y axis unless `shared` says otherwise.
     """
-    import matplotlib.pyplot as plt
+    from matplotlib.figure import Figure
 
-    return plt.subplots(
-        rows,
-        columns,
-        figsize=size,
-        layout="constrained",
-        squeeze=False,
-        **({"sharey": "row"} | shared),
-    )
+    figure = Figure(figsize=size, layout="constrained")
+    return figure, figure.subplots(rows, columns, squeeze=False, **({"sharey": "row"} | shared))
 
 
 def level(axes: Axes, y: float, label: str = "") -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -49,12 +50,17 @@ _SETTINGS: Any = {
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Draw in our style, without a window; what was set before comes back."""
+    """Draw in our style; what was set before comes back."""
     import matplotlib
 
-    matplotlib.use("agg")
     with matplotlib.rc_context(rc=_SETTINGS):
         yield
+
+
+def close(figure: Figure) -> None:
+    """Let go of a figure that pyplot, where it is in use, keeps until told so."""
+    if pyplot := sys.modules.get("matplotlib.pyplot"):
+        pyplot.close(figure)
 
 
 def save(figure: Figure, stem: Path, title: str) -> list[Path]:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simdl.plot import style
-from simdl.plot.panels import grid
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,18 +23,23 @@ QUANTITIES = {"loss": "mean loss", "accuracy": "share correct"}
 
 
 def curves(measured: Mapping[str, Curve]) -> Figure:
-    """Return a figure with a panel a quantity and a line a part of the data.
+    """Return a figure of pyplot's with a panel a quantity and a line a part of the data.
+
+    In a notebook it is shown, in a program `matplotlib.pyplot.show()` shows it.
 
     Parameters
     ----------
     measured : "train_loss", "test_accuracy", ... -> curve
     """
+    import matplotlib.pyplot as plt
+
     shown = [q for q in QUANTITIES if any(name.endswith(f"_{q}") for name in measured)]
     with style.style():
-        figure, axes = grid(1, len(shown), (4.2 * len(shown) + 0.4, 3.4), sharey=False)
-        for panel, quantity in zip(axes[0], shown, strict=True):
+        figure = plt.figure(figsize=(4.2 * len(shown) + 0.4, 3.4), layout="constrained")
+        panels = figure.subplots(1, len(shown), squeeze=False)[0]
+        for panel, quantity in zip(panels, shown, strict=True):
             draw(panel, quantity, measured)
-        handles, labels = axes[0, 0].get_legend_handles_labels()
+        handles, labels = panels[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
     return figure
 

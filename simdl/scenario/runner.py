@@ -219,8 +219,6 @@ class Run:
             return False
 
     def _draw(self, results: Any, records: list[dict[str, Any]], wanted: str) -> None:
-        import matplotlib.pyplot as plt
-
         written: list[Path] = []
         with style.style():
             drawn = self._asked("figures", results, self.settings)
@@ -228,7 +226,7 @@ class Run:
                 stem = self.name if len(drawn) == 1 else f"{self.name}-{part}"
                 title = texts.text(f"{self.name}.title") if _has_texts(self.name) else self.name
                 written += style.save(figure, self.folder / stem, title)
-                plt.close(figure)
+                style.close(figure)
         verdicts = self.folder / f"{self.name}.json"
         write_json(verdicts, records)
         if self.request.pilot:
