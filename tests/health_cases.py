@@ -101,6 +101,10 @@ BROKEN: dict[str, tuple[simdl.Network, Callable[[], simdl.Data], dict, set[str]]
         ),
         digits, {"epochs": 5, "optimizer": O.Adam(lr=3e-3)}, {"saturated units"},
     ),
+    "equal weights": (
+        mlp(1, L.Tanh(), {"name": "constant", "value": 0.1}), digits, {"epochs": 5},
+        {"symmetric units"},
+    ),
     "rate of 1e-7": (
         mlp(2, L.Tanh()), digits, {"epochs": 5, "optimizer": O.Adam(lr=1e-7)},
         {"learning rate too small"},

@@ -29,6 +29,8 @@ def _storing(path: Path) -> Iterator[None]:
 def folder_for(folder: Path) -> Iterator[None]:
     """Make a folder, and see that it can be written to; what fails inside leaves no empty one."""
     new = not folder.exists()
+    if not new and not folder.is_dir():
+        raise StorageError(f"{folder}: is a file, and no folder to write into")
     with _storing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         if not os.access(folder, os.W_OK | os.X_OK):

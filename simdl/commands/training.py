@@ -16,6 +16,7 @@ from simdl.commands.description import Plan, Request, plan
 from simdl.commands.files import folder_for, write_csv, write_figure, write_text
 from simdl.commands.toml_text import toml_text
 from simdl.commands.wording import as_options, in_options
+from simdl.data.remarks import remarks
 from simdl.errors import InputError, Interrupted
 from simdl.scenario.catalogue import names as scenario_names
 
@@ -72,6 +73,8 @@ def _introduce(asked: Plan, data: Data, training: Any, say: Say) -> None:
     say(f"data: {source.name}: {len(source.x)} samples of {data.input_shape}, {what}; {counts}")
     if source.left_out:
         say(f"data: {source.left_out} rows with missing values are left out")
+    for line in remarks(source):
+        say(f"data: {line}")
     for line in asked.guessed:
         say(line)
     say(f"{training.net.n_parameters:,} parameters, seed {asked.seed}")

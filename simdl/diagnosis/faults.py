@@ -128,6 +128,13 @@ def _worst(shares: Any) -> tuple[str, float] | None:
     return max(shares.items(), key=lambda pair: pair[1], default=None)
 
 
+def _symmetry(case: Case) -> str:
+    if case.diverged or case.silent or case.blank or not case.m.alike:
+        return ""
+    layer, units = next(iter(case.m.alike.items()))
+    return f"all {units} units of layer {layer} had the same weights at birth and have them still"
+
+
 def _small_rate(case: Case) -> str:
     m = case.m
     update, moved = (max(v.values(), default=0.0) for v in (m.update, m.moved))
@@ -286,6 +293,11 @@ RULES = (
     _Rule(
         "saturated units", _saturated,
         "smaller initial weights ('glorot_normal'), scaled inputs, a lower learning rate",
+        "initialization",
+    ),
+    _Rule(
+        "symmetric units", _symmetry,
+        "weights drawn at random (init='he_normal' or 'glorot_normal'): equal ones stay equal",
         "initialization",
     ),
     _Rule(

@@ -8,11 +8,12 @@ first steps, which come out again bit for bit.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from simdl.data import Data
 from simdl.firing import dead_units
@@ -23,6 +24,7 @@ from simdl.schedules import Constant
 from simdl.schedules import schedule as make_schedule
 
 BATCH = 256  # samples of the fixed batch, evenly over the training set, which may be sorted
+SAME = 1e-5  # of their size, by which weights may differ that began as one
 STEPS = 100  # that are run again: what Adam's averages of squares need is beyond their half
 TWO_SIDED = ("Sigmoid", "Tanh", "Softsign")  # flat at both ends: there saturation is no sparsity
 
@@ -61,6 +63,7 @@ class Measured:
         the first steps: median and largest
     moved : RMS of the weight at the end minus that at birth, over RMS of the weight at birth
     far : the same way over 1 / sqrt(fan_in), which any customary initializer has
+    alike : how many units, of each layer whose units all had the same weights, then and now
     columns : (d,) root mean square of each input over 4,096 samples; 0 for constant ones
     steady : (d,) whether an input is one value nearly always, as one-hot and margin pixels are
     mean_square : of the inputs
@@ -74,6 +77,7 @@ class Measured:
     peak: Shares
     moved: Shares
     far: Shares
+    alike: Mapping[str, int]
     columns: np.ndarray
     steady: np.ndarray
     mean_square: float
@@ -102,6 +106,7 @@ def measure(result: Any, train: Train, data: Data, start: Parameters | None) -> 
         look(result.params),
         *_updates(result, train, data, birth),
         *_moved(net, birth, result.params),
+        _alike(net, birth, result.params),
         np.where(np.ptp(inputs, 0) > 0, np.sqrt(np.mean(inputs**2, 0)), 0),
         np.ptp(np.quantile(inputs, (0.025, 0.975), 0), 0) == 0,
         float(np.mean(inputs**2)),
@@ -159,15 +164,37 @@ def _updates(result: Any, train: Train, data: Data, birth: Parameters) -> tuple[
     )
 
 
+def _weights(
+    net: Any, birth: Parameters, end: Parameters
+) -> Iterator[tuple[str, NDArray[np.float64], NDArray[np.float64]]]:
+    """Path of each dense and convolution layer, and its weights (..., outputs) then and now."""
+    for path in (net.program.leaf(op)[0] for op in net.program.find("fans")):
+        name = f"{path}.weight"
+        if name in birth:
+            yield path, birth[name].astype(float), end[name].astype(float)
+
+
+def _alike(net: Any, birth: Parameters, end: Parameters) -> dict[str, int]:
+    """Layers whose units compute one and the same: equal weights get equal gradients, for ever."""
+    made = {}
+    for path, *moments in _weights(net, birth, end):
+        units = moments[0].shape[-1]
+        if units > 1 and all(_same(weights) for weights in moments):
+            made[path] = units
+    return made
+
+
+def _same(weights: NDArray[np.float64]) -> bool:
+    """Whether every unit (the last axis) has the same weights, but for rounding."""
+    size = np.sqrt(np.mean(weights**2))
+    return bool(np.ptp(weights, axis=-1).max() <= SAME * size)
+
+
 def _moved(net: Any, birth: Parameters, end: Parameters) -> tuple[Shares, Shares]:
     """Return how far each weight came, against its size and against 1 / sqrt(fan_in)."""
     moved: dict[str, float] = {}
     far: dict[str, float] = {}
-    for path in (net.program.leaf(op)[0] for op in net.program.find("fans")):
-        name = f"{path}.weight"
-        if name not in birth:
-            continue
-        before, after = (p[name].astype(float) for p in (birth, end))
+    for path, before, after in _weights(net, birth, end):
         size, way = (float(np.sqrt(np.mean(v**2))) for v in (before, after - before))
         if math.isfinite(way):
             far[path] = way * math.sqrt(math.prod(before.shape[:-1]))  # weights end in outputs
