@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, Literal
 
-from simdl.spec import Finite, NonNegative, Positive, from_table, spec
+from simdl.spec import Finite, Flag, NonNegative, Positive, from_table, spec
 
 
 class Initializer:
@@ -75,7 +75,7 @@ class Scaled(Initializer):
 
     gain: Positive = 1.0
     fan: Literal["in", "average"] = "in"
-    uniform: bool = False
+    uniform: Flag = False
 
     def rule(self, fan_in: int, fan_out: int) -> tuple[Any, float]:
         from simdl.kernels.initialization import draw_normal, draw_uniform

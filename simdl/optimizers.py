@@ -9,7 +9,7 @@ from typing import Any
 
 from simdl.adaptive import Adadelta, Adagrad, Adam, Adamax, AdamW, NAdam, RAdam, RMSprop
 from simdl.errors import InputError
-from simdl.spec import Finite, NonNegative, Positive, Share, from_table, spec
+from simdl.spec import Finite, Flag, NonNegative, Positive, Share, from_table, spec
 from simdl.updates import Optimizer, State
 
 __all__ = [
@@ -40,8 +40,8 @@ class SGD(Optimizer):
     momentum: NonNegative = 0.0
     dampening: Finite = 0.0
     weight_decay: NonNegative = 0.0
-    nesterov: bool = False
-    maximize: bool = False
+    nesterov: Flag = False
+    maximize: Flag = False
 
     def __post_init__(self) -> None:
         if self.nesterov and (self.momentum == 0 or self.dampening != 0):
@@ -73,7 +73,7 @@ class Rprop(Optimizer):
     lr: NonNegative = 1e-2
     etas: tuple[Positive, Positive] = (0.5, 1.2)
     step_sizes: tuple[NonNegative, NonNegative] = (1e-6, 50.0)
-    maximize: bool = False
+    maximize: Flag = False
 
     def __post_init__(self) -> None:
         if not self.etas[0] < 1 < self.etas[1]:

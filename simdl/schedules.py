@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import Field
 
 from simdl.errors import InputError
-from simdl.spec import Count, NonNegative, Positive, Real, from_table, spec
+from simdl.spec import Count, Flag, NonNegative, Positive, Real, from_table, spec
 
 Unit = Literal["epoch", "step"]
 Part = Annotated[Real, Field(ge=0, le=1)]
@@ -195,7 +195,7 @@ class OneCycle(Schedule):
     anneal_strategy: Literal["cos", "linear"] = "cos"
     div_factor: Positive = 25.0
     final_div_factor: Positive = 1e4
-    three_phase: bool = False
+    three_phase: Flag = False
 
     def _rates(self, lr: float, steps: int, steps_an_epoch: int) -> np.ndarray:
         top = lr if self.max_lr is None else self.max_lr

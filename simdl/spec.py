@@ -34,6 +34,7 @@ NonNegative = Annotated[Real, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[Real, Field(ge=0, lt=1)]
 Finite = Annotated[Real, Field(allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, strict=True)]
+Flag = Annotated[bool, BeforeValidator(_plain), Field(strict=True)]
 
 
 def describe(error: pydantic.ValidationError, prefix: str = "", known: Any = ()) -> list[str]:
@@ -60,6 +61,8 @@ def describe(error: pydantic.ValidationError, prefix: str = "", known: Any = ())
             wanted = item["msg"].removeprefix("Value error, ").removeprefix("Input ")
             if item["type"] == "tuple_type":
                 wanted = "should be a list, such as [2, 5]"
+            if item["type"] in ("bool_type", "bool_parsing"):
+                wanted = "should be true or false"
             wrong.setdefault(name, (item["input"], []))[1].append(wanted)
     return lines + [f"{name}: {v!r}: {' or '.join(said)}" for name, (v, said) in wrong.items()]
 

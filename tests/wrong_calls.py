@@ -126,6 +126,9 @@ CALLS: dict[str, tuple[Action, list[str]]] = {
     "update by a column": (
         lambda: update(grads=spoiled(flat(9)[:, 4])), ["grads.flat", "without gaps"],
     ),
+    "a number for a flag": (
+        lambda: O.SGD(momentum=0.9, nesterov=1), ["SGD.nesterov", "1", "true or false"],
+    ),
     "update at a negative rate": (lambda: update(lr=-0.1), ["lr", "-0.1", "0 or more"]),
     "update at a rate of NaN": (lambda: update(lr=np.nan), ["lr", "nan", "finite"]),
     "update at a rate as text": (lambda: update(lr="0.1"), ["lr", "'0.1'", "number"]),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from simdl.errors import InputError
 from simdl.layers.base import Layer
-from simdl.spec import Finite, Positive, resolved, spec
+from simdl.spec import Finite, Flag, Positive, resolved, spec
 
 if TYPE_CHECKING:
     from simdl.engine.program import Program, Value
@@ -118,7 +118,7 @@ class PReLU(Layer):
     """
 
     alpha: Finite = 0.25
-    per_channel: bool = False
+    per_channel: Flag = False
 
     def lower(self, program: Program, path: str, x: Value) -> Value:
         from simdl.engine.ops import prelu
@@ -172,7 +172,7 @@ class Activation(Elementwise):
     forward: Any
     backward: Any
     alpha: Finite = 0.0
-    check: bool = True
+    check: Flag = True
 
     def __post_init__(self) -> None:
         for name in ("forward", "backward"):

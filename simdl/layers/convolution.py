@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from simdl.layers.windows import Padding, PaddingPair, Pair, Windowed, each
-from simdl.spec import Count, spec
+from simdl.spec import Count, Flag, spec
 
 if TYPE_CHECKING:
     from simdl.engine.program import Program, Value
@@ -16,7 +16,7 @@ class Convolution(Windowed):
     """y = x * W + b; W is W (*size, channels, filters), b (filters,)."""
 
     filters: int
-    bias: bool
+    bias: Flag
     init: Any
 
     def __post_init__(self) -> None:
@@ -76,7 +76,7 @@ class Conv1D(Convolution):
     stride: Count = 1
     padding: Padding = "valid"
     dilation: Count = 1
-    bias: bool = True
+    bias: Flag = True
     init: Any = None
     axes: ClassVar[int] = 1
 
@@ -99,5 +99,5 @@ class Conv2D(Convolution):
     stride: Count | Pair = 1
     padding: Padding | PaddingPair = "valid"
     dilation: Count | Pair = 1
-    bias: bool = True
+    bias: Flag = True
     init: Any = None

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from simdl.errors import InputError
 from simdl.layers.base import Layer
-from simdl.spec import Count, spec
+from simdl.spec import Count, Flag, spec
 
 if TYPE_CHECKING:
     from simdl.engine.program import Program, Value
@@ -25,7 +25,7 @@ class Dense(Layer):
 
     units: Count
     init: Any = None
-    bias: bool = True
+    bias: Flag = True
 
     def __post_init__(self) -> None:
         from simdl.initializers import initializer

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from simdl.errors import InputError
 from simdl.layers.base import Layer
-from simdl.spec import Count, NonNegative, Real, spec
+from simdl.spec import Count, Flag, NonNegative, Real, spec
 
 if TYPE_CHECKING:
     from simdl.engine.program import Program, Value
@@ -22,7 +22,7 @@ class Normalization(Layer):
 
     function: ClassVar[str] = ""  # its name in `simdl.engine.ops.normalization.PAIRS`
     shifted: ClassVar[bool] = True  # whether there is a bias
-    affine: bool
+    affine: Flag
 
     def epsilon(self, dtype: str) -> float:
         """What is added to the variance."""
@@ -72,7 +72,7 @@ class BatchNorm(Normalization):
 
     eps: NonNegative = 1e-5
     momentum: Weighting = 0.1
-    affine: bool = True
+    affine: Flag = True
     function: ClassVar[str] = "batch"
 
     def lower(self, program: Program, path: str, x: Value) -> Value:
@@ -96,7 +96,7 @@ class LayerNorm(Normalization):
     """
 
     eps: NonNegative = 1e-5
-    affine: bool = True
+    affine: Flag = True
     function: ClassVar[str] = "layer"
 
     def lower(self, program: Program, path: str, x: Value) -> Value:
@@ -114,7 +114,7 @@ class RMSNorm(Normalization):
     """
 
     eps: NonNegative | None = None
-    affine: bool = True
+    affine: Flag = True
     function: ClassVar[str] = "rms"
     shifted: ClassVar[bool] = False
 
@@ -138,7 +138,7 @@ class GroupNorm(Normalization):
 
     groups: Count
     eps: NonNegative = 1e-5
-    affine: bool = True
+    affine: Flag = True
     function: ClassVar[str] = "group"
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
