@@ -261,7 +261,7 @@ def test_a_file_names_optimizers_and_penalties() -> None:
     ("given", "parts"),
     [
         ({"l1": -1}, ["regularization.l1", "-1", "equal to 0"]),
-        ({"penalize_biases": "yes"}, ["regularization.penalize_biases", "'yes'", "boolean"]),
+        ({"penalize_biases": "yes"}, ["regularization.penalize_biases", "'yes'", "true or false"]),
         ({"l3": 1}, ["regularization.l3", "unknown key", "l1"]),
     ],
 )
