@@ -103,6 +103,12 @@ _EXPECTED: dict[str, Verdict] = {
 }
 
 
+def row(claim: str) -> str:
+    """Return the row of the source text that a claim is a part of; any other id as it is."""
+    part = _PART.fullmatch(claim)
+    return part["row"] if part else claim
+
+
 def expected(claim: str) -> Verdict:
     """Return the verdict expected of a claim, or of the row of which it is a part.
 
@@ -111,11 +117,9 @@ def expected(claim: str) -> Verdict:
     ValueError
         An id that is not in the table.
     """
-    part = _PART.fullmatch(claim)
-    row = part["row"] if part else claim
-    if row not in _EXPECTED:
-        raise ValueError(f"{claim!r}: no such claim{suggest(row, _EXPECTED)}")
-    return _EXPECTED[row]
+    if row(claim) not in _EXPECTED:
+        raise ValueError(f"{claim!r}: no such claim{suggest(row(claim), _EXPECTED)}")
+    return _EXPECTED[row(claim)]
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from simdl.plot import style
 from simdl.scenario import pilots, texts
 from simdl.scenario.catalogue import find, is_own, place, told
 from simdl.scenario.claims import contrary, record
+from simdl.scenario.corrections import corrections
 from simdl.scenario.settings import Settings
 from simdl.sweep import Progress
 
@@ -266,13 +267,14 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def assemble(out: Path, scenarios: Sequence[str]) -> list[dict[str, Any]]:
-    """Write verdicts.json from the scenarios' own files and return its records."""
+    """Write verdicts.json from the scenarios' own files, textbook.json too; return the records."""
     records: list[dict[str, Any]] = []
     for name in scenarios:
         path = out / f"{name}.json"
         if path.is_file():
             records += json.loads(path.read_text(encoding="utf-8"))
     write_json(out / "verdicts.json", records)
+    write_json(out / "textbook.json", corrections(records))
     return records
 
 
