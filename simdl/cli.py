@@ -6,6 +6,7 @@ or with --pilot too few replicates; 4 trials failed; 5 the store or disk; 130 in
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -277,6 +278,7 @@ def _report(
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; end the process with the exit code the module names."""
     os.environ.setdefault("MPLBACKEND", "agg")  # pictures go to files, and need no window
+    gc.set_threshold(100_000, 20, 100)  # imports, syntax trees, figures: objects that live long
     sys.exit(_guarded(list(sys.argv[1:] if arguments is None else arguments)))
 
 
