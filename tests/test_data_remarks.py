@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from simdl.commands.data_remarks import remarks
 from simdl.data.columns import Column, Form
-from simdl.data.remarks import remarks
 from simdl.data.sources import Source
 
 X = np.arange(24.0).reshape(12, 2)

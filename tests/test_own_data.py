@@ -263,7 +263,7 @@ def test_a_folder_that_cannot_be_written_is_found_before_training(
 ) -> None:
     path = table(tmp_path / "t.csv")
     assert run("train", "--data", path, "--target", "kind", "--out", path) == 5
-    assert "cannot be written" in capsys.readouterr().err
+    assert "is a file" in capsys.readouterr().err
 
 
 def test_summary_counts_every_layer() -> None:

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from simdl.commands.data_remarks import remarks
 from simdl.commands.description import Plan, Request, plan
 from simdl.commands.files import folder_for, write_csv, write_figure, write_text
 from simdl.commands.toml_text import toml_text
 from simdl.commands.wording import as_options, in_options
-from simdl.data.remarks import remarks
 from simdl.errors import InputError, Interrupted
 from simdl.scenario.catalogue import names as scenario_names
 
