@@ -41,7 +41,7 @@ class Settings(scenario.Settings):
     """Sizes of the experiments."""
 
     QUICK: ClassVar[dict[str, Any]] = {
-        "seeds": 6, "nets": 8000, "narrow": 60, "slope_steps": 800, "pilot_seeds": 1, "survey": 1,
+        "seeds": 6, "nets": 8000, "narrow": 60, "slope_steps": 600, "pilot_seeds": 1, "survey": 1,
         "slopes": (), "rates": (0.05, 0.2), "biases": (0.0,), "scales": (1.0, 4.0),
         "slope_rates": (5e-4, 2e-3, 3e-2),
     }  # fmt: skip

@@ -47,9 +47,9 @@ class Settings(scenario.Settings):
     """Sizes of the experiments."""
 
     QUICK: ClassVar[dict[str, Any]] = {
-        "seeds": 6, "nets": 2, "tries": 60, "steps": 300, "survey_seeds": 1, "pilot_seeds": 2,
+        "seeds": 6, "nets": 2, "tries": 60, "steps": 200, "survey_seeds": 1, "pilot_seeds": 2,
         "rates": (5e-4, 2e-3, 0.1, 0.2, 0.5), "depths": (2, 8),
-        "survey_rates": (1e-3, 0.02, 0.2),
+        "survey_rates": (1e-3, 0.1),
     }  # fmt: skip
     FULL: ClassVar[dict[str, Any]] = {"seeds": 64, "survey_seeds": 8, "steps": 2000}
 

@@ -50,7 +50,7 @@ class Settings(scenario.Settings):
 
     QUICK: ClassVar[dict[str, Any]] = {
         "seeds": 6, "starts": 128, "curve_seeds": 1, "points": 500, "sizes": (128, 256, 512),
-        "rates": (0.03, 0.1, 1.0, 3.0, 10.0),
+        "rates": (0.03, 0.1, 1.0, 3.0, 10.0), "pilot_seeds": 1,
     }  # fmt: skip
     FULL: ClassVar[dict[str, Any]] = {"seeds": 32, "starts": 2000, "points": 4000}
 
@@ -69,6 +69,7 @@ class Settings(scenario.Settings):
             raise ValueError("must be 16 or more, and multiples of the first")
         return sizes
 
+    pilot_seeds: Annotated[int, Field(ge=1, le=4, description="replicates of tuning")] = 4
     curve_seeds: Annotated[int, Field(ge=1, le=4, description="replicates of the curves")] = 3
     starts: Annotated[int, Field(ge=32, description="starting points of XOR")] = 512
     points: Annotated[int, Field(ge=10, description="points on a landscape in a replicate")] = 2000
@@ -77,6 +78,7 @@ class Settings(scenario.Settings):
 def sweeps(settings: Settings) -> dict[str, simdl.Sweep | Tuned]:
     """What is trained and what is measured."""
     s, claims = settings, settings.replicates
+    pilots = s.pilots[: s.pilot_seeds]
     base = {"samples": POPULATION, "target": s.target}
     arms = {"batch": list(NAMES)}
 
@@ -88,8 +90,8 @@ def sweeps(settings: Settings) -> dict[str, simdl.Sweep | Tuned]:
     rates = {ARMS: [[1, 0.03], ["full", 1.0]]}
     shown = {ARMS: [[1, 0.1], [16, 1.0], ["full", 3.0]]}
     return {
-        "race": Tuned(base, arms, s.rates, s.pilots, claims, measure=race, score="cost"),
-        "by_rate": measured(race, base, arms | {RATE: list(s.rates)}, s.pilots),
+        "race": Tuned(base, arms, s.rates, pilots, claims, measure=race, score="cost"),
+        "by_rate": measured(race, base, arms | {RATE: list(s.rates)}, pilots),
         "by_size": measured(race, few, rates | {"copies": copies}),
         "curves": measured(curve, {}, shown, s.pilots[: s.curve_seeds]),
         "gradients": measured(gradients, {}, {}),

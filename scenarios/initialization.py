@@ -54,9 +54,9 @@ class Settings(scenario.Settings):
     """Sizes of the experiments."""
 
     QUICK: ClassVar[dict[str, Any]] = {
-        "seeds": 6, "spectra_width": 128, "steps": 400, "fit_steps": 200, "pilot_seeds": 2,
+        "seeds": 6, "spectra_width": 128, "steps": 400, "fit_steps": 150, "pilot_seeds": 2,
         "survey_depths": (2, 8), "survey_seeds": 1, "survey_steps": 100, "deep": 24,
-        "fit_rates": (1e-3, 1e-2, 0.1),
+        "survey_rates": (0.03,), "fit_rates": (1e-3, 1e-2, 0.1),
     }  # fmt: skip
     FULL: ClassVar[dict[str, Any]] = {
         "seeds": 64, "survey_seeds": 8, "survey_steps": 1000, "steps": 1000,
@@ -255,7 +255,7 @@ def _deep(results: dict[str, xarray.Dataset], settings: Settings) -> Any:
             ring = {"markerfacecolor": "white", "markersize": 9, "markeredgewidth": 2, "zorder": 6}
             panel.plot(at, middle, **(line | ring))
         panels.level(panel, GUESSING)
-        panel.annotate("guessing", (0.02, GUESSING + 0.03), xycoords=("axes fraction", "data"))
+        panel.annotate("guessing", (0.02, GUESSING + 0.12), xycoords=("axes fraction", "data"))
         panel.set(xlabel=f"learning rate ({name})", xscale="log", ylim=(0, 2.6), title=name)
     axes[0, 0].set_ylabel(f"training loss after {settings.steps} steps\n(nats, at most guessing's)")
     panels.legend(figure, axes[0, 0], bands=results["SGD by rate"].sizes["seed"])

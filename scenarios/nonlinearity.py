@@ -48,7 +48,8 @@ class Settings(scenario.Settings):
     """Sizes of the experiments."""
 
     QUICK: ClassVar[dict[str, Any]] = {
-        "seeds": 6, "counted": 4, "steps": 1000, "tries": 256, "units": (2, 4), "trained": (6, 10),
+        "seeds": 6, "counted": 4, "steps": 800, "tries": 256, "units": (2, 4), "trained": (6, 10),
+        "label_steps": 1000,
     }  # fmt: skip
     FULL: ClassVar[dict[str, Any]] = {"seeds": 64, "counted": 64, "tries": 2048}
 

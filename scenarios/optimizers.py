@@ -48,7 +48,7 @@ class Settings(scenario.Settings):
     """Sizes of the experiments."""
 
     QUICK: ClassVar[dict[str, Any]] = {
-        "seeds": 6, "points": 200, "rates": (3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0), "steps": 200,
+        "seeds": 6, "points": 150, "rates": (1e-2, 3e-2, 0.1, 0.3, 1.0), "steps": 150,
         "pilot_seeds": 2,
     }  # fmt: skip
     FULL: ClassVar[dict[str, Any]] = {"seeds": 32, "points": 4000, "steps": 1000}

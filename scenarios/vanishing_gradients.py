@@ -44,7 +44,7 @@ class Settings(scenario.Settings):
     """Sizes of the experiments."""
 
     QUICK: ClassVar[dict[str, Any]] = {
-        "seeds": 6, "nets": 3, "depths": (2, 10, 20), "steps": 200, "survey_seeds": 1,
+        "seeds": 6, "nets": 3, "depths": (2, 20), "steps": 150, "survey_seeds": 1,
         "rates": (1e-3, 3e-3, 1e-2),
     }  # fmt: skip
     FULL: ClassVar[dict[str, Any]] = {
@@ -128,7 +128,7 @@ def sweeps(settings: Settings) -> dict[str, simdl.Sweep | Tuned]:
             {FITTED: fits, RESIDUAL: [False, True], DEPTH: list(s.depths)}, survey,
         ),
         "tuned": Tuned(
-            training | at_depth, {REMEDY: remedies}, s.rates, s.pilots, claims
+            training | at_depth, {REMEDY: remedies}, s.rates, s.pilots[: s.seeds // 3], claims
         ),
         "normalized_birth": born(deep | {"training": True}, {}, claims, **normal),
         "normalized": trained(

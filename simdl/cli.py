@@ -280,6 +280,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; end the process with the exit code the module names."""
     os.environ.setdefault("MPLBACKEND", "agg")  # pictures go to files, and need no window
     atexit.register(gc.freeze)  # else Python's last collections look through all of Numba: .7 s
+    gc.set_threshold(100_000, 20, 100)  # imports, syntax trees, figures: objects that live long
     sys.exit(_guarded(list(sys.argv[1:] if arguments is None else arguments)))
 
 

@@ -8,8 +8,15 @@ worker is left with one.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from processes import run_together
+
+if TYPE_CHECKING:
+    from scenario_faults import Results
+
+    from simdl.scenario.runner import Run
 
 COMPILE = """
 import numpy as np, simdl
@@ -42,3 +49,26 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     workers = getattr(session.config.option, "numprocesses", None)
     if workers and not hasattr(session.config, "workerinput"):
         run_together((COMPILE.format(dtype=d) for d in ("float32", "float64")), timeout=900)
+
+
+# --- scenarios: made of what scenario_faults.py says that a test file gives -----------------------
+
+
+@pytest.fixture(scope="module")
+def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A quick run of the file's scenario, at the file's settings."""
+    from simdl.scenario.runner import Request, Run
+
+    wanted = Request("quick", request.module.SMALL, tmp_path_factory.mktemp("figures"))
+    return Run(request.module.NAME, wanted)
+
+
+@pytest.fixture(scope="module")
+def results(run: Run) -> Results:
+    return run.results()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if {"claim", "fault"} <= set(metafunc.fixturenames):
+        faults = metafunc.module.FAULTS
+        metafunc.parametrize(("claim", "fault"), faults.items(), ids=list(faults))

@@ -7,39 +7,16 @@ import math
 import numpy as np
 import pytest
 import xarray
-from scenario_faults import (
-    CONTRARY,
-    Change,
-    Results,
-    check_claims,
-    check_settings,
-    moved,
-    same,
-    scaled,
-    small_run,
-    spoilt,
-    swapped,
-)
+from scenario_faults import Change, Claims, moved, same, scaled, swapped
 
-from simdl.plot import style
-from simdl.scenario.claims import expected
 from simdl.scenario.runner import Run
 from simdl.theory import normalization
 
+NAME, FIGURES = "batch_normalization", {"birth", "rates", "inference"}
 SMALL = {
     "seeds": 6, "births": 5, "wide": 256, "survey_seeds": 1, "steps": 250, "depths": [2],
     "rates": [0.125, 0.25, 1.0, 2.0], "batches": [2, 16, 256], "gap_steps": 100,
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return small_run("batch_normalization", SMALL, tmp_path_factory.mktemp("figures"))
-
-
-@pytest.fixture(scope="module")
-def results(run: Run) -> Results:
-    return run.results()
 
 
 FAULTS: dict[str, tuple[str, Change]] = {
@@ -56,27 +33,7 @@ FAULTS: dict[str, tuple[str, Change]] = {
     "P-scale-inverse": ("scale", moved("ratio", 3e-9)),
     "P-scale-norm": ("scale", moved("norm", -3e-9)),
 }
-
-
-def test_claims_come_out_as_expected(run: Run, results: Results) -> None:
-    check_claims(run, results, FAULTS)
-    check_settings(run)
-
-
-@pytest.mark.parametrize("claim", FAULTS)
-def test_a_planted_fault_is_found(run: Run, results: Results, claim: str) -> None:
-    assert spoilt(run, results, claim, *FAULTS[claim]) == CONTRARY[expected(claim)]
-
-
-def test_figures_are_drawn_from_results(run: Run, results: Results) -> None:
-    import matplotlib.pyplot as plt
-
-    with style.style():
-        drawn = run.module.figures(results, run.settings)
-    assert set(drawn) == {"birth", "rates", "inference"}
-    for figure in drawn.values():
-        assert all(panel.has_data() for panel in figure.axes)
-        plt.close(figure)
+TestClaims = Claims
 
 
 def test_the_largest_usable_rate(run: Run) -> None:

@@ -5,39 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import xarray
-from scenario_faults import (
-    CONTRARY,
-    Change,
-    Results,
-    check_claims,
-    check_settings,
-    moved,
-    same,
-    scaled,
-    small_run,
-    spoilt,
-)
+from scenario_faults import Change, Claims, Results, moved, same, scaled
 
 import simdl
 from simdl.scenario import silence
-from simdl.scenario.claims import expected
-from simdl.scenario.runner import Run
 
 ARM = "lr,momentum"
+NAME, FIGURES = "dead_relu", {"birth", "training", "revival", "remedies", "slopes"}
 SMALL = {
     "seeds": 6, "nets": 20000, "narrow": 150, "slope_steps": 1000, "slopes": [], "pilot_seeds": 1,
     "survey": 1, "slope_rates": [1.6e-2], "rates": [0.05, 0.2], "biases": [0.0], "scales": [1.0],
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return small_run("dead_relu", SMALL, tmp_path_factory.mktemp("figures"))
-
-
-@pytest.fixture(scope="module")
-def results(run: Run) -> Results:
-    return run.results()
 
 
 def arm(number: int, name: str, factor: float) -> Change:
@@ -86,21 +64,7 @@ FAULTS: dict[str, tuple[str, Change]] = {
     "P-born-dead-three": ("born", moved("line", -0.03)),
     "P-collapse": ("collapse", moved("trained", -0.21)),
 }
-
-
-def test_claims_come_out_as_expected(run: Run, results: Results) -> None:
-    check_claims(run, results, FAULTS)
-    check_settings(run)
-
-
-@pytest.mark.parametrize("claim", FAULTS)
-def test_a_planted_fault_is_found(run: Run, results: Results, claim: str) -> None:
-    assert spoilt(run, results, claim, *FAULTS[claim]) == CONTRARY[expected(claim)]
-
-
-def test_the_figures_have_their_captions(run: Run, results: Results) -> None:
-    drawn = run.module.figures(results, run.settings)
-    assert set(drawn) == {"birth", "training", "revival", "remedies", "slopes"}
+TestClaims = Claims
 
 
 def test_arrays_are_born_as_dead_as_networks(results: Results) -> None:

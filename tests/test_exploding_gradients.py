@@ -3,39 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 import xarray
-from scenario_faults import (
-    CONTRARY,
-    Change,
-    Results,
-    check_claims,
-    check_settings,
-    moved,
-    scaled,
-    small_run,
-    spoilt,
-    swapped,
-)
+from scenario_faults import Change, Claims, Results, moved, scaled, swapped
 
-from simdl.scenario.claims import expected
 from simdl.scenario.clipping import CHANCE, NEVER, gained, trained
 from simdl.scenario.runner import Run
 
+NAME, FIGURES = "exploding_gradients", {"birth", "rates", "clipping"}
 SMALL = {
     "seeds": 8, "nets": 3, "tries": 30, "steps": 400, "survey_seeds": 1, "depths": [2],
     "rates": [5e-4, 2e-3, 0.1, 0.2, 0.5], "survey_rates": [0.02], "pilot_seeds": 1,
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return small_run("exploding_gradients", SMALL, tmp_path_factory.mktemp("figures"))
-
-
-@pytest.fixture(scope="module")
-def results(run: Run) -> Results:
-    return run.results()
 
 
 def flatter(factor: float) -> Change:
@@ -66,16 +44,7 @@ FAULTS: dict[str, tuple[str, Change]] = {
     "P-log-fluctuation": ("scatter", scaled("log_spread", 1.3)),
     "P-overflow": ("located", moved("layer", 3)),
 }
-
-
-def test_claims_come_out_as_expected(run: Run, results: Results) -> None:
-    check_claims(run, results, FAULTS)
-    check_settings(run)
-
-
-@pytest.mark.parametrize("claim", FAULTS)
-def test_a_planted_fault_is_found(run: Run, results: Results, claim: str) -> None:
-    assert spoilt(run, results, claim, *FAULTS[claim]) == CONTRARY[expected(claim)]
+TestClaims = Claims
 
 
 def test_a_training_that_stays_finite_is_no_divergence(run: Run) -> None:
@@ -84,10 +53,6 @@ def test_a_training_that_stays_finite_is_no_divergence(run: Run) -> None:
 
 def test_wild_weights_end_the_first_step(results: Results) -> None:
     assert (results["located"]["step"] <= 1).all()
-
-
-def test_the_figures_have_their_captions(run: Run, results: Results) -> None:
-    assert set(run.module.figures(results, run.settings)) == {"birth", "rates", "clipping"}
 
 
 def test_a_rate_counts_only_if_twice_of_it_is_safe() -> None:

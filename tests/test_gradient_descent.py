@@ -2,65 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-import xarray
+from scenario_faults import Change, Claims, scaled, swapped
 
 from simdl.errors import InputError
 from simdl.optimizers import SGD
-from simdl.plot import style
 from simdl.scenario import particles
-from simdl.scenario.claims import expected, expected_in
 from simdl.scenario.runner import Request, Run
 
-Results = dict[str, xarray.Dataset]
+NAME, FIGURES = "gradient_descent", {"race", "cost", "optimum", "noise"}
 SMALL = {"seeds": 4, "starts": 128, "points": 400, "sizes": [64, 128], "rates": [1.0]}
+WIDE = {"P-stationary", "P-stationary-momentum", "T15a"}  # too few points and starts here
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    folder = tmp_path_factory.mktemp("figures")
-    return Run("gradient_descent", Request("quick", SMALL, folder, jobs=1))
-
-
-@pytest.fixture(scope="module")
-def results(run: Run) -> Results:
-    return run.results()
-
-
-def verdicts(run: Run, results: Results) -> dict[str, str]:
-    return {c.id: c.judgement.verdict for c in run.module.claims(results, run.settings)}
-
-
-def scaled(name: str, factor: float) -> Callable[[xarray.Dataset], xarray.Dataset]:
-    """Move a quantity, which moves it against its reference."""
-    return lambda found: found.assign({name: found[name] * factor})
-
-
-def swapped(dim: str) -> Callable[[xarray.Dataset], xarray.Dataset]:
-    """Exchange the arms along a dimension: its labels stay, its values turn round."""
-
-    def swap(found: xarray.Dataset) -> xarray.Dataset:
-        return found.isel({dim: slice(None, None, -1)}).assign_coords({dim: found[dim]})
-
-    return swap
-
-
-def shifted(name: str, power: float, dim: str) -> Callable[[xarray.Dataset], xarray.Dataset]:
+def shifted(name: str, power: float, dim: str) -> Change:
     """Multiply a quantity by a power of its coordinate: its slope moves."""
     return lambda found: found.assign({name: found[name] * found[dim] ** power})
 
 
-def as_if(name: str, value: float) -> Callable[[xarray.Dataset], xarray.Dataset]:
+def as_if(name: str, value: float) -> Change:
     """Every replicate finds this value."""
     return lambda found: found.assign({name: found[name] * 0 + value})
 
 
-FAULTS: dict[str, tuple[str, Callable[[xarray.Dataset], xarray.Dataset]]] = {
+FAULTS: dict[str, tuple[str, Change]] = {
     "T14": ("gradients", scaled("difference", 1e4)),
     "T15a": ("xor", as_if("loss", 0.001)),
     "T15b": ("convex", swapped("factor")),
@@ -77,34 +45,7 @@ FAULTS: dict[str, tuple[str, Callable[[xarray.Dataset], xarray.Dataset]]] = {
     "P-stationary": ("stationary", scaled("variance", 1.06)),
     "P-stationary-momentum": ("stationary", scaled("variance", 1.06)),
 }
-
-
-def test_every_claim_of_the_table_is_judged(run: Run, results: Results) -> None:
-    assert set(verdicts(run, results)) == set(expected_in("gradient_descent")) == set(FAULTS)
-
-
-def test_no_verdict_is_contrary(run: Run, results: Results) -> None:
-    found = verdicts(run, results)
-    wide = {"P-stationary", "P-stationary-momentum", "T15a"}  # too few points and starts here
-    for claim, verdict in found.items():
-        assert verdict in {expected(claim), "inconclusive" if claim in wide else ""}, claim
-
-
-@pytest.mark.parametrize("claim", FAULTS)
-def test_a_planted_fault_is_found(run: Run, results: Results, claim: str) -> None:
-    key, fault = FAULTS[claim]
-    spoilt = results | {key: fault(results[key].copy(deep=True))}
-    contrary = {"holds": "refuted", "refuted": "holds"}
-    assert verdicts(run, spoilt)[claim] == contrary[expected(claim)]
-
-
-def test_figures_are_drawn_from_results(run: Run, results: Results) -> None:
-    with style.style():
-        drawn = run.module.figures(results, run.settings)
-        assert set(drawn) == {"race", "cost", "optimum", "noise"}
-        for figure in drawn.values():
-            assert all(panel.has_data() for panel in figure.axes)
-            plt.close(figure)
+TestClaims = Claims
 
 
 @pytest.mark.parametrize(

@@ -5,39 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import xarray
-from scenario_faults import (
-    CONTRARY,
-    Change,
-    Results,
-    check_claims,
-    check_settings,
-    scaled,
-    small_run,
-    spoilt,
-    swapped,
-)
+from scenario_faults import Change, Claims, Results, scaled, swapped
 
 import simdl
 from simdl import layers as L
 from simdl.scenario import initial
-from simdl.scenario.claims import expected
-from simdl.scenario.runner import Run
 from simdl.theory import propagation
 
+NAME, FIGURES = "initialization", {"first_pass", "training", "deep", "jacobian"}
 SMALL = {
     "seeds": 8, "deep": 24, "spectra_width": 192, "spectra_depths": [2, 4], "survey_depths": [2],
     "survey_rates": [0.1], "survey_steps": 20, "pilot_seeds": 2, "fit_rates": [3e-3, 0.03, 0.1],
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return small_run("initialization", SMALL, tmp_path_factory.mktemp("figures"))
-
-
-@pytest.fixture(scope="module")
-def results(run: Run) -> Results:
-    return run.results()
 
 
 def exchanged(found: xarray.Dataset) -> xarray.Dataset:
@@ -61,21 +40,7 @@ FAULTS: dict[str, tuple[str, Change]] = {
     "P-spectrum-relu-orthogonal": ("spectra", scaled("spread", 1.25)),
     "P-deep-linear": ("linear", scaled("strength", 1.04)),
 }
-
-
-def test_claims_come_out_as_expected(run: Run, results: Results) -> None:
-    check_claims(run, results, FAULTS)
-    check_settings(run)
-
-
-@pytest.mark.parametrize("claim", FAULTS)
-def test_a_planted_fault_is_found(run: Run, results: Results, claim: str) -> None:
-    assert spoilt(run, results, claim, *FAULTS[claim]) == CONTRARY[expected(claim)]
-
-
-def test_the_figures_have_their_captions(run: Run, results: Results) -> None:
-    drawn = run.module.figures(results, run.settings)
-    assert set(drawn) == {"first_pass", "training", "deep", "jacobian"}
+TestClaims = Claims
 
 
 @pytest.mark.parametrize("activation", ["identity", "relu"])

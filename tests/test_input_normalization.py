@@ -5,38 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import xarray
-from scenario_faults import (
-    CONTRARY,
-    Change,
-    Results,
-    check_claims,
-    check_settings,
-    same,
-    scaled,
-    small_run,
-    spoilt,
-    swapped,
-)
+from scenario_faults import Change, Claims, same, scaled, swapped
 
-from simdl.plot import style
 from simdl.scenario import inputs
-from simdl.scenario.claims import expected
-from simdl.scenario.runner import Run
 from simdl.theory import conditioning
 
+NAME, FIGURES = "input_normalization", {"convergence", "condition"}
 SMALL = {
     "seeds": 6, "steps": 400, "rates": [0.3], "pilot_seeds": 1, "survey_seeds": 1, "features": [5],
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return small_run("input_normalization", SMALL, tmp_path_factory.mktemp("figures"))
-
-
-@pytest.fixture(scope="module")
-def results(run: Run) -> Results:
-    return run.results()
 
 
 def steeper(found: xarray.Dataset) -> xarray.Dataset:
@@ -55,27 +32,7 @@ FAULTS: dict[str, tuple[str, Change]] = {
     "P-condition-standard": ("finite", scaled("standard", 1.3)),
     "P-steps-condition": ("slow", steeper),
 }
-
-
-def test_claims_come_out_as_expected(run: Run, results: Results) -> None:
-    check_claims(run, results, FAULTS)
-    check_settings(run)
-
-
-@pytest.mark.parametrize("claim", FAULTS)
-def test_a_planted_fault_is_found(run: Run, results: Results, claim: str) -> None:
-    assert spoilt(run, results, claim, *FAULTS[claim]) == CONTRARY[expected(claim)]
-
-
-def test_figures_are_drawn_from_results(run: Run, results: Results) -> None:
-    import matplotlib.pyplot as plt
-
-    with style.style():
-        drawn = run.module.figures(results, run.settings)
-    assert set(drawn) == {"convergence", "condition"}
-    for figure in drawn.values():
-        assert all(panel.has_data() for panel in figure.axes)
-        plt.close(figure)
+TestClaims = Claims
 
 
 def test_the_tables_are_real_and_badly_scaled() -> None:

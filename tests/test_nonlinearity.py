@@ -3,38 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 import xarray
-from scenario_faults import (
-    CONTRARY,
-    Change,
-    Results,
-    check_claims,
-    check_settings,
-    moved,
-    small_run,
-    spoilt,
-)
+from scenario_faults import Change, Claims, moved
 
 from simdl.scenario import separation
-from simdl.scenario.claims import expected
-from simdl.scenario.runner import Run
 
 LINEAR, DEEP, HIDDEN = separation.NETS
+NAME, FIGURES = "nonlinearity", {"boundaries", "labellings", "smallest"}
 SMALL = {
     "seeds": 4, "counted": 4, "steps": 1000, "tries": 256, "points": [2, 4], "trained": [8],
     "units": [2],
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return small_run("nonlinearity", SMALL, tmp_path_factory.mktemp("figures"))
-
-
-@pytest.fixture(scope="module")
-def results(run: Run) -> Results:
-    return run.results()
 
 
 def given(source: str, target: str) -> Change:
@@ -72,21 +51,7 @@ FAULTS: dict[str, tuple[str, Change]] = {
     "P-cover-deep": ("learned", ACTIVATED),
     "P-boolean": ("boolean", moved("separable", 1)),
 }
-
-
-def test_claims_come_out_as_expected(run: Run, results: Results) -> None:
-    check_claims(run, results, FAULTS)
-    check_settings(run)
-
-
-@pytest.mark.parametrize("claim", FAULTS)
-def test_a_planted_fault_is_found(run: Run, results: Results, claim: str) -> None:
-    assert spoilt(run, results, claim, *FAULTS[claim]) == CONTRARY[expected(claim)]
-
-
-def test_the_figures_have_their_captions(run: Run, results: Results) -> None:
-    drawn = run.module.figures(results, run.settings)
-    assert set(drawn) == {"boundaries", "labellings", "smallest"}
+TestClaims = Claims
 
 
 def test_separability_is_told_with_a_narrow_margin() -> None:

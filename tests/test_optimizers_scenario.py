@@ -5,40 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import xarray
-from scenario_faults import (
-    CONTRARY,
-    Change,
-    Results,
-    check_claims,
-    check_settings,
-    same,
-    scaled,
-    small_run,
-    spoilt,
-)
+from scenario_faults import Change, Claims, same, scaled
 
 from simdl.optimizers import SGD, Adam, RMSprop
-from simdl.plot import style
 from simdl.scenario import steps
-from simdl.scenario.claims import expected
 from simdl.scenario.landscapes import LANDSCAPES
 from simdl.scenario.particles import descend
-from simdl.scenario.runner import Run
 from simdl.theory import descent
 
+NAME, FIGURES = "optimizers", {"paths", "rates", "escape", "digits", "theory"}
 SMALL = {
     "seeds": 8, "points": 100, "rolling": 150, "rates": [0.03], "steps": 20, "pilot_seeds": 1,
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return small_run("optimizers", SMALL, tmp_path_factory.mktemp("figures"))
-
-
-@pytest.fixture(scope="module")
-def results(run: Run) -> Results:
-    return run.results()
 
 
 def steeper(found: xarray.Dataset) -> xarray.Dataset:
@@ -72,28 +50,7 @@ FAULTS: dict[str, tuple[str, Change]] = {
     "P-adam-regret": ("online", same("optimizer", "AMSGrad", "Adam")),
     "P-amsgrad-regret": ("online", same("optimizer", "Adam", "AMSGrad")),
 }  # fmt: skip
-
-
-def test_claims_come_out_as_expected(run: Run, results: Results) -> None:
-    check_claims(run, results, FAULTS)
-    check_settings(run)
-
-
-@pytest.mark.parametrize("claim", FAULTS)
-def test_a_planted_fault_is_found(run: Run, results: Results, claim: str) -> None:
-    key, change = FAULTS[claim]
-    assert spoilt(run, results, claim, key, change) == CONTRARY[expected(claim)]
-
-
-def test_figures_are_drawn_from_results(run: Run, results: Results) -> None:
-    import matplotlib.pyplot as plt
-
-    with style.style():
-        drawn = run.module.figures(results, run.settings)
-    assert set(drawn) == {"paths", "rates", "escape", "digits", "theory"}
-    for figure in drawn.values():
-        assert all(panel.has_data() for panel in figure.axes)
-        plt.close(figure)
+TestClaims = Claims
 
 
 @pytest.mark.parametrize("name", LANDSCAPES)

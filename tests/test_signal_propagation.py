@@ -5,41 +5,19 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import xarray
-from scenario_faults import (
-    CONTRARY,
-    Change,
-    Results,
-    check_claims,
-    check_settings,
-    moved,
-    same,
-    scaled,
-    small_run,
-    spoilt,
-)
+from scenario_faults import Change, Claims, moved, same, scaled
 
 import simdl
 from simdl import layers as L
 from simdl.scenario import propagating
-from simdl.scenario.claims import expected
 from simdl.scenario.clipping import CHANCE
-from simdl.scenario.runner import Run
 from simdl.theory import propagation
 
+NAME, FIGURES = "signal_propagation", {"map", "correlation", "training"}
 SMALL = {
     "seeds": 12, "width": 300, "depth": 5, "draws": 20, "map_points": 3, "depths": [4, 32],
     "survey_weights": [1.0, 3.0], "rates": [0.03], "survey_rates": [0.03], "pilot_seeds": 1,
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return small_run("signal_propagation", SMALL, tmp_path_factory.mktemp("figures"))
-
-
-@pytest.fixture(scope="module")
-def results(run: Run) -> Results:
-    return run.results()
 
 
 def late(found: xarray.Dataset) -> xarray.Dataset:
@@ -71,21 +49,7 @@ FAULTS: dict[str, tuple[str, Change]] = {
     "P-trainable-ordered": ("tuned", arm(1, 0)),
     "P-trainable-chaotic": ("tuned", arm(1, 2)),
 }
-
-
-def test_claims_come_out_as_expected(run: Run, results: Results) -> None:
-    check_claims(run, results, FAULTS)
-    check_settings(run)
-
-
-@pytest.mark.parametrize("claim", FAULTS)
-def test_a_planted_fault_is_found(run: Run, results: Results, claim: str) -> None:
-    assert spoilt(run, results, claim, *FAULTS[claim]) == CONTRARY[expected(claim)]
-
-
-def test_the_figures_have_their_captions(run: Run, results: Results) -> None:
-    drawn = run.module.figures(results, run.settings)
-    assert set(drawn) == {"map", "correlation", "training"}
+TestClaims = Claims
 
 
 def test_biases_have_their_variance_and_weights_their_scale() -> None:

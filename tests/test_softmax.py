@@ -4,34 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scenario_faults import (
-    CONTRARY,
-    Change,
-    Results,
-    check_claims,
-    check_settings,
-    moved,
-    same,
-    scaled,
-    small_run,
-    spoilt,
-)
+from scenario_faults import Change, Claims, moved, same, scaled
 
-from simdl.scenario.claims import expected
 from simdl.scenario.runner import Run
 from simdl.theory import outputs
 
+NAME, FIGURES = "softmax", {"shares", "overflow", "learning"}
 SMALL = {"seeds": 2, "samples": 50}
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return small_run("softmax", SMALL, tmp_path_factory.mktemp("figures"))
-
-
-@pytest.fixture(scope="module")
-def results(run: Run) -> Results:
-    return run.results()
 
 
 FAULTS: dict[str, tuple[str, Change]] = {
@@ -46,16 +25,7 @@ FAULTS: dict[str, tuple[str, Change]] = {
     "P-slow-squared": ("neuron", same("loss", "entropy", "squared")),
     "P-slow-entropy": ("neuron", moved("output", 3e-4)),
 }
-
-
-def test_claims_come_out_as_expected(run: Run, results: Results) -> None:
-    check_claims(run, results, FAULTS)
-    check_settings(run)
-
-
-@pytest.mark.parametrize("claim", FAULTS)
-def test_a_planted_fault_is_found(run: Run, results: Results, claim: str) -> None:
-    assert spoilt(run, results, claim, *FAULTS[claim]) == CONTRARY[expected(claim)]
+TestClaims = Claims
 
 
 def test_a_second_run_trains_and_draws_nothing_but_what_was_changed(run: Run) -> None:
@@ -83,10 +53,6 @@ def test_a_softmax_that_overflows_is_found(run: Run, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(run.module, "softmax", typed)
     settings = {"samples": 20, "classes": 4, "temperatures": [1.0, 2.0]}
     assert run.module.probabilities(settings, 0)["far"] == np.inf
-
-
-def test_the_figures_have_their_captions(run: Run, results: Results) -> None:
-    assert set(run.module.figures(results, run.settings)) == {"shares", "overflow", "learning"}
 
 
 # the slow neuron of Nielsen 2015, chapter 3, to the digits there

@@ -2,72 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-import matplotlib.pyplot as plt
 import numpy as np
-import pytest
-import xarray
+from scenario_faults import Change, Claims, same, scaled, swapped
 
-from simdl.plot import style
-from simdl.scenario.claims import expected, expected_in
-from simdl.scenario.runner import Request, Run
+from simdl.scenario.runner import Run
 
-Results = dict[str, xarray.Dataset]
+NAME, FIGURES = "vanishing_gradients", {"initialization", "training", "depth", "residual"}
 SMALL = {"seeds": 8, "nets": 4, "depths": [2, 20], "survey_seeds": 1, "rates": [3e-3]}
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return Run("vanishing_gradients", Request("quick", SMALL, tmp_path_factory.mktemp("figures")))
-
-
-@pytest.fixture(scope="module")
-def results(run: Run) -> Results:
-    return run.results()
-
-
-def verdicts(run: Run, results: Results) -> dict[str, str]:
-    return {c.id: c.judgement.verdict for c in run.module.claims(results, run.settings)}
-
-
-def changed(
-    results: Results, key: str, change: Callable[[xarray.Dataset], xarray.Dataset]
-) -> Results:
-    return results | {key: change(results[key].copy(deep=True))}
-
-
-def scaled(name: str, factor: float) -> Callable[[xarray.Dataset], xarray.Dataset]:
-    """Move a quantity, which moves it against its reference."""
-    return lambda found: found.assign({name: found[name] * factor})
-
-
-def steeper(name: str, factor: float) -> Callable[[xarray.Dataset], xarray.Dataset]:
+def steeper(name: str, factor: float) -> Change:
     """Multiply a quantity over layers by `factor` a layer."""
     return lambda found: found.assign({name: found[name] * factor ** found["layer"]})
 
 
-def swapped(dim: str) -> Callable[[xarray.Dataset], xarray.Dataset]:
-    """Exchange the arms along a dimension: its labels stay, its values turn round."""
-
-    def swap(found: xarray.Dataset) -> xarray.Dataset:
-        return found.isel({dim: slice(None, None, -1)}).assign_coords({dim: found[dim]})
-
-    return swap
-
-
-def same(dim: str, source: str, target: str) -> Callable[[xarray.Dataset], xarray.Dataset]:
-    """Switch a feature off: one arm gets another arm's values."""
-
-    def copy(found: xarray.Dataset) -> xarray.Dataset:
-        order = [source if label == target else label for label in found[dim].values]
-        return found.sel({dim: order}).assign_coords({dim: found[dim]})
-
-    return copy
-
-
 ARMS = "network.activation,network.init,network.norm"
-FAULTS: dict[str, tuple[str, Callable[[xarray.Dataset], xarray.Dataset]]] = {
+FAULTS: dict[str, tuple[str, Change]] = {
     "T03-factor": ("birth", steeper("gradient", 1.18)),
     "T03-training": ("tuned", swapped(ARMS)),
     "T06a": ("curves", same("activation", "relu", "tanh")),
@@ -88,37 +38,7 @@ FAULTS: dict[str, tuple[str, Callable[[xarray.Dataset], xarray.Dataset]]] = {
     "P-sigmoid-uniform": ("sigmoid", steeper("gradient", 1.18)),
     "P-sigmoid-bound": ("bound", scaled("bound", 4.0)),
 }
-
-
-def test_every_claim_of_the_table_is_judged(run: Run, results: Results) -> None:
-    rows = {
-        claim.partition("-")[0] if claim[0] == "T" else claim for claim in verdicts(run, results)
-    }
-    assert rows == set(expected_in("vanishing_gradients"))
-
-
-def test_every_verdict_is_as_expected(run: Run, results: Results) -> None:
-    for claim, verdict in verdicts(run, results).items():
-        assert verdict == expected(claim), claim
-
-
-@pytest.mark.parametrize("claim", FAULTS)
-def test_a_planted_fault_is_found(run: Run, results: Results, claim: str) -> None:
-    key, fault = FAULTS[claim]
-    contrary = {"holds": "refuted", "refuted": "holds"}
-    assert verdicts(run, changed(results, key, fault))[claim] == contrary[expected(claim)]
-
-
-def test_every_claim_has_its_fault(run: Run, results: Results) -> None:
-    assert set(FAULTS) == set(verdicts(run, results))
-
-
-def test_every_figure_is_drawn(run: Run, results: Results) -> None:
-    with style.style():
-        figures = run.module.figures(results, run.settings)
-        for figure in figures.values():
-            plt.close(figure)
-    assert set(figures) == {"initialization", "training", "depth", "residual"}
+TestClaims = Claims
 
 
 def test_measurements_do_not_depend_on_each_other(run: Run) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from simdl.errors import StorageError
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 # Okabe and Ito 2008: told apart under every common colour blindness
@@ -21,6 +22,7 @@ COLOURS = (BLUE, RED, GREEN, PURPLE, ORANGE, SKY)
 MARKERS = ("o", "s", "^", "D", "v", "P")
 THEORY: dict[str, Any] = {"color": BLACK, "linestyle": (0, (5, 3)), "linewidth": 1.2, "zorder": 5}
 FORMATS = ("png", "svg", "pdf")
+MINOR_TICKS = 20  # on one axis: more, as on log axes of many decades, take half the time
 
 _SETTINGS: Any = {
     "axes.axisbelow": True,
@@ -84,8 +86,7 @@ def save(figure: Figure, stem: Path, title: str) -> list[Path]:
     written = []
     try:
         stem.parent.mkdir(parents=True, exist_ok=True)
-        figure.draw_without_rendering()
-        figure.set_layout_engine("none")  # laid out once, not once a format
+        _lay_out(figure)
         for kind in FORMATS:
             path = stem.with_name(f"{stem.name}.{kind}")
             part = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -97,9 +98,37 @@ def save(figure: Figure, stem: Path, title: str) -> list[Path]:
     return written
 
 
+def _lay_out(figure: Figure) -> None:
+    """Place everything once, not once a format; the PNG reuses what is measured for it."""
+    from matplotlib import rcParams
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    figure.dpi = rcParams["savefig.dpi"]
+    FigureCanvasAgg(figure)
+    for axes in figure.axes:
+        _lighten(axes)
+    if engine := figure.get_layout_engine():
+        engine.execute(figure)
+    figure.set_layout_engine("none")
+    for axes in figure.axes:
+        axes._autotitlepos = False  # type: ignore[attr-defined]  # measured above, for every format
+
+
+def _lighten(axes: Axes) -> None:
+    """Draw the cells of a map as one picture, also in SVG and PDF, and no crowd of minor ticks."""
+    from matplotlib.collections import QuadMesh
+    from matplotlib.ticker import NullLocator
+
+    for drawn in axes.collections:
+        if isinstance(drawn, QuadMesh):
+            drawn.set_rasterized(True)
+    for axis in (axes.xaxis, axes.yaxis):
+        if len(axis.get_minor_locator()()) > MINOR_TICKS:
+            axis.set_minor_locator(NullLocator())
+
+
 def _print(figure: Figure, path: Path, kind: str, metadata: dict[str, Any]) -> None:
     """Do as `figure.savefig`, which draws twice: once to measure what is laid out already."""
-    from matplotlib import rcParams
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.backends.backend_pdf import FigureCanvasPdf
     from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -108,9 +137,9 @@ def _print(figure: Figure, path: Path, kind: str, metadata: dict[str, Any]) -> N
         "png": FigureCanvasAgg, "svg": FigureCanvasSVG, "pdf": FigureCanvasPdf,
     }  # fmt: skip
     kept = figure.dpi
-    if kind == "png":
-        figure.dpi = rcParams["savefig.dpi"]
+    fitting = isinstance(figure.canvas, canvases[kind])
+    canvas: Any = figure.canvas if fitting else canvases[kind](figure)
     try:
-        getattr(canvases[kind](figure), f"print_{kind}")(path, metadata=metadata)
+        getattr(canvas, f"print_{kind}")(path, metadata=metadata)
     finally:
         figure.dpi = kept
