@@ -52,6 +52,11 @@ _TABLE: dict[str, tuple[str, str]] = {
         "P-scale-orthogonal P-scale-inverse P-scale-norm",
         "T23c",
     ),
+    "edge_of_stability": (
+        "P-edge-start P-edge-rises P-edge-small P-edge-middle P-edge-large P-edge-never "
+        "P-edge-even P-edge-uneven P-edge-falls",
+        "",
+    ),
     "exploding_gradients": (
         "T24a T24b T25a T25b P-relu-explosion P-fluctuation P-log-fluctuation P-overflow",
         "",

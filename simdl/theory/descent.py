@@ -14,6 +14,17 @@ def largest_rate(h: float, momentum: float = 0.0) -> float:
     return 2 * (1 + momentum) / h
 
 
+def largest_curvature(lr: float, momentum: float = 0.0) -> float:
+    """Return the curvature above which descent diverges: 2 (1 + momentum) / lr.
+
+    Of a network's loss it bounds no sharpness for good: descent there comes to hover about it, at
+    the edge of stability (Cohen et al. 2021).
+    """
+    if not lr > 0:
+        raise ValueError(f"lr: {lr}: must be above 0")
+    return largest_rate(lr, momentum)
+
+
 def stationary_variance(lr: float, h: float, s2: float, momentum: float = 0.0) -> float:
     """Return the variance of w under a constant rate and independent noise, in the long run.
 
