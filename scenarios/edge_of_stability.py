@@ -37,7 +37,7 @@ PLACES = {
 class Settings(scenario.Settings):
     """Sizes of the experiment."""
 
-    QUICK: ClassVar[dict[str, Any]] = {"seeds": 6, "steps": 600, "looks": 12}
+    QUICK: ClassVar[dict[str, Any]] = {"seeds": 6, "steps": 600, "looks": 15}
     FULL: ClassVar[dict[str, Any]] = {"seeds": 32, "looks": 50}
 
     seeds: Annotated[int, Field(ge=2, description="replicates of every claim")] = 16
