@@ -11,7 +11,7 @@ from simdl.scenario.runner import Run
 from simdl.theory import descent
 
 NAME, FIGURES = "edge_of_stability", {"edge"}
-SMALL = {"seeds": 4, "steps": 800}
+SMALL = {"seeds": 4, "steps": 800, "looks": 20}
 WIDE = {"P-edge-start", "P-edge-rises"}  # few seeds, which differ at birth
 SLOW, FAST = 0.1, 1.5
 
