@@ -60,6 +60,7 @@ def njit(function: Any = None, *, fastmath: set[str] | None = None, inline: bool
         error_model="numpy",
         fastmath=STRICT if fastmath is None else fastmath,
         forceinline=inline,
+        no_cfunc_wrapper=True,  # which Numba makes for every function, and nothing of ours calls
     )
     if function.__closure__ is None:  # what a closure holds is in no digest
         with contextlib.suppress(ValueError):  # typed at a prompt: no source, no cache

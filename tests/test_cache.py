@@ -51,6 +51,21 @@ def cold(tmp_path: Path) -> Path:
     return tmp_path / "cache"
 
 
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list]:
+    """Return a place that was empty when SMALL ran there, and what it said."""
+    place = tmp_path_factory.mktemp("first") / "cache"
+    return place, run(SMALL, NUMBA_CACHE_DIR=place)
+
+
+@pytest.fixture
+def said(first: tuple[Path, list], cold: Path) -> list:
+    """Return what SMALL said on first running; `cold` is a copy of where it ran."""
+    place, said = first
+    shutil.copytree(place, cold)
+    return said
+
+
 @pytest.fixture
 def package(tmp_path: Path) -> Path:
     """Return a folder with a copy of the package."""
@@ -72,8 +87,8 @@ def test_warm_cache_compiles_nothing_not_even_for_another_architecture() -> None
         assert any(name.startswith("simdl.engine.loop.train") for name in loaded)
 
 
-def test_counting_sees_what_compiles(cold: Path) -> None:
-    compiled, loaded, *first = run(SMALL, NUMBA_CACHE_DIR=cold)
+def test_counting_sees_what_compiles(cold: Path, said: list) -> None:
+    compiled, loaded, *first = said
     assert any("sigmoid" in name for name in compiled) and loaded == []
     assert files(cold)
     compiled, loaded, *second = run(SMALL, NUMBA_CACHE_DIR=cold)
@@ -124,12 +139,11 @@ def test_unwritable_place(tmp_path: Path) -> None:
     assert (tmp_path / "file").read_text(encoding="utf-8") == ""
 
 
-def test_bounds_checks_and_plain_code_do_not_mix(cold: Path) -> None:
-    plain = run(SMALL, NUMBA_CACHE_DIR=cold)
+def test_bounds_checks_and_plain_code_do_not_mix(cold: Path, said: list) -> None:
     count = len(files(cold))
     checked = run(SMALL, NUMBA_CACHE_DIR=cold, NUMBA_BOUNDSCHECK="1")
     assert checked[0] and checked[1] == []
-    assert checked[2:] == plain[2:]
+    assert checked[2:] == said[2:]
     assert len(files(cold)) == 2 * count
     assert run(SMALL, NUMBA_CACHE_DIR=cold)[0] == []
     assert run(SMALL, NUMBA_CACHE_DIR=cold, NUMBA_BOUNDSCHECK="1")[0] == []
@@ -148,15 +162,14 @@ def damage(file: Path, how: str) -> None:
     file.write_bytes(content)
 
 
-def test_damaged_files_are_compiled_again(cold: Path) -> None:
-    first = run(SMALL, NUMBA_CACHE_DIR=cold)
+def test_damaged_files_are_compiled_again(cold: Path, said: list) -> None:
     damaged = files(cold)
     for i, file in enumerate(damaged):
         damage(file, ("cut", "empty", "foreign", "one bit")[i % 4])
     compiled, _, *values = run(SMALL, NUMBA_CACHE_DIR=cold)
-    assert compiled and values == first[2:]
+    assert compiled and values == said[2:]
     again = run(SMALL, NUMBA_CACHE_DIR=cold)
-    assert again[0] == [] and again[2:] == first[2:]
+    assert again[0] == [] and again[2:] == said[2:]
 
 
 TWINS = """
