@@ -77,6 +77,11 @@ _TABLE: dict[str, tuple[str, str]] = {
         "",
     ),
     "layer_normalization": ("T29a T29b P-ln-relu", ""),
+    "double_descent": (
+        "P-ridgeless-under P-ridgeless-before P-ridgeless-behind P-ridgeless-over P-chosen-under "
+        "P-chosen-over P-second-descent P-hump-networks",
+        "",
+    ),
     "dropout": ("T30a T30c", "T30b"),
     "overfitting": ("T31 T32a T32b T33", "T32c T32d"),
     "weight_penalties": ("T34 T35a T35b", ""),
