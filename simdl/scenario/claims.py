@@ -82,6 +82,7 @@ _TABLE: dict[str, tuple[str, str]] = {
         "P-chosen-over P-second-descent P-hump-networks",
         "",
     ),
+    "random_labels": ("P-random-memorized P-random-chance P-random-contrast", ""),
     "dropout": ("T30a T30c", "T30b"),
     "overfitting": ("T31 T32a T32b T33", "T32c T32d"),
     "weight_penalties": ("T34 T35a T35b", ""),
