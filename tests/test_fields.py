@@ -11,71 +11,27 @@ import pytest
 
 import simdl
 from simdl import layers as L
+from simdl.scenario.published import FIELDS, IMAGE, networks, vgg, vgg_head
 from simdl.theory.receptive_field import Field, Window, effective_sigma, spread
 
 
-def vgg() -> list[Any]:
-    layers: list[Any] = []
-    for count, filters in ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512)):
-        layers += [L.Conv2D(filters, 3, padding=1), L.ReLU()] * count + [L.MaxPool2D(2)]
-    classifier = [L.Dense(4096), L.ReLU(), L.Dense(4096), L.ReLU(), L.Dense(1000)]
-    return [*layers, L.Flatten(), *classifier]
-
-
-def mobilenet() -> list[Any]:
-    """A mean of each channel stands for its own 3 x 3 convolution; TensorFlow's "same"."""
-    layers: list[Any] = [L.Conv2D(2, 3, stride=2, padding="same")]
-    for stride in (1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1):
-        layers += [L.AvgPool2D(3, stride, "same"), L.ReLU(), L.Conv2D(2, 1), L.ReLU()]
-    return layers
-
-
-def resnet() -> list[Any]:
-    """Of the units that halve the image the branch only: their shortcut is no identity."""
-    layers: list[Any] = [L.Conv2D(2, 7, stride=2, padding=3), L.MaxPool2D(3, 2, "same")]
-    for block, count in enumerate((3, 4, 6, 3)):
-        for unit in range(count):
-            halves = block < 3 and unit == count - 1
-            middle = L.Conv2D(2, 3, stride=2 if halves else 1, padding=1)
-            branch = [L.Conv2D(2, 1), L.ReLU(), middle, L.ReLU(), L.Conv2D(2, 1)]
-            layers += branch if halves else [L.Residual(branch)]
-    return layers
-
-
-def alexnet() -> list[Any]:
-    last = [L.Conv2D(2, 3, padding="same"), L.ReLU()] * 3
-    return [
-        L.Conv2D(2, 11, stride=4), L.ReLU(), L.MaxPool2D(3, 2),
-        L.Conv2D(2, 5, padding="same"), L.ReLU(), L.MaxPool2D(3, 2), *last, L.MaxPool2D(3, 2),
-    ]  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("layers", "last", "field"),
-    [
-        (alexnet(), -1, Field(195, 32, 64)),
-        (vgg(), 30, Field(212, 32, 90)),
-        (mobilenet(), -1, Field(315, 32, 126)),
-        (resnet(), -1, Field(483, 32, 239)),
-    ],
-    ids=["alexnet_v2", "vgg_16", "mobilenet_v1", "resnet_v1_50"],
-)
-def test_published_networks(layers: list[Any], last: int, field: Field) -> None:
+@pytest.mark.parametrize("name", list(FIELDS))
+def test_published_networks(name: str) -> None:
     """Table of Araujo et al. (2019)."""
-    found = simdl.receptive_field(simdl.Network((224, 224, 3), layers))
-    assert found[last] == (field, field)
+    found = simdl.receptive_field(networks()[name])
+    assert found[-1] == (FIELDS[name], FIELDS[name])
 
 
 def test_vgg_16() -> None:
     """Fields behind its pools, what its dense layers see, and its published size, unallocated."""
-    net = simdl.Network((224, 224, 3), vgg())
+    net = simdl.Network(IMAGE, [*vgg(), *vgg_head()])
     found = simdl.receptive_field(net)
     pools = [i for i, layer in enumerate(net.layers) if isinstance(layer, L.MaxPool2D)]
     assert [found[i][0].size for i in pools] == [6, 16, 44, 100, 212]
     for i in range(31, len(net.layers)):
         assert found[i] == (Field(224, 0, 0), Field(224, 0, 0))
     assert net.n_parameters == 138_357_544
-    counts = [simdl.Network((224, 224, 3), net.layers[:i]).n_parameters for i in (32, 33)]
+    counts = [simdl.Network(IMAGE, net.layers[:i]).n_parameters for i in (32, 33)]
     assert counts[1] - counts[0] == 102_764_544  # fc6
 
 

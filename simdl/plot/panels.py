@@ -68,11 +68,12 @@ def grid(rows: int, columns: int, size: tuple[float, float], **shared: Any) -> t
     return figure, figure.subplots(rows, columns, squeeze=False, **({"sharey": "row"} | shared))
 
 
-def level(axes: Axes, y: float, label: str = "") -> None:
-    """Draw a dotted line across, such as that of guessing, named at its right end."""
+def level(axes: Axes, y: float, label: str = "", *, above: bool = False) -> None:
+    """Draw a dotted line across, such as that of guessing, named at its right end, below it."""
     axes.axhline(y, color=style.BLACK, linewidth=0.8, linestyle=":")
     if label:
-        place: Any = {"xycoords": ("axes fraction", "data"), "ha": "right", "va": "top"}
+        place: Any = {"xycoords": ("axes fraction", "data"), "ha": "right"}
+        place["va"] = "bottom" if above else "top"
         axes.annotate(label, (0.98, y), fontsize=8, **place)
 
 
