@@ -57,6 +57,12 @@ def relabelled(t: np.ndarray, share: float, classes: int, rng: np.random.Generat
     return new
 
 
+def mislabelled(t: np.ndarray, share: float, classes: int, rng: np.random.Generator) -> np.ndarray:
+    """Return labels t (n,), each of which is wrong, any other class, with probability `share`."""
+    other = (t + rng.integers(1, classes, size=len(t))) % classes
+    return np.where(rng.random(len(t)) < share, other, t)
+
+
 def mlp(settings: Mapping[str, Any], seed: int) -> dict[str, Any]:
     """Train a network of two hidden ReLU layers on MNIST-1D, some of whose labels are random.
 
