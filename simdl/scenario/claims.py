@@ -85,7 +85,7 @@ _TABLE: dict[str, tuple[str, str]] = {
     "random_labels": ("P-random-memorized P-random-chance P-random-contrast", ""),
     "dropout": ("T30a T30c", "T30b"),
     "overfitting": ("T31 T32a T32b T33 P-criteria-time P-criteria-loss", "T32c T32d"),
-    "weight_penalties": ("T34 T35a T35b", ""),
+    "weight_penalties": ("T34 T35a T35b P-stopping-bound P-stopping-tight", ""),
     "fully_connected": ("T36 T37a", "T37b"),
     "pooling": ("T38 T39a", "T39b"),
     "receptive_field": ("T40a T40b", ""),
