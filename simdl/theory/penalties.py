@@ -34,8 +34,7 @@ def decoupled(steps: ArrayLike, lr: float, strength: float) -> NDArray[np.float6
 def ridge_map(design: ArrayLike, strength: float) -> NDArray[np.float64]:
     """Return (X^T X + lambda I)^-1 X^T (p, n): from targets to the weights, any design (n, p)."""
     x = np.asarray(design, np.float64)
-    made: NDArray[np.float64] = np.linalg.solve(x.T @ x + strength * np.eye(x.shape[1]), x.T)
-    return made
+    return np.asarray(np.linalg.solve(x.T @ x + strength * np.eye(x.shape[1]), x.T), np.float64)
 
 
 def expected_risk(map_: ArrayLike, design: ArrayLike, weights: ArrayLike, noise: float) -> float:
