@@ -87,7 +87,11 @@ _TABLE: dict[str, tuple[str, str]] = {
     "overfitting": ("T31 T32a T32b T33 P-criteria-time P-criteria-loss", "T32c T32d"),
     "weight_penalties": ("T34 T35a T35b P-stopping-bound P-stopping-tight", ""),
     "fully_connected": ("T36 T37a", "T37b"),
-    "pooling": ("T38 T39a", "T39b"),
+    "pooling": (
+        "T38 T39a P-shift-exact P-shift-stride P-bernoulli-average "
+        "P-bernoulli-max P-bernoulli-peak",
+        "T39b",
+    ),
     "receptive_field": ("T40a T40b", ""),
 }
 # A part of a row of the source text: T03-factor is judged as a part of T03.
