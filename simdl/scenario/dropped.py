@@ -24,7 +24,7 @@ TASKS = {"clean": (100, 0.0), "noisy": (400, 0.2)}  # samples, share of labels d
 SHARES = (0.1, 0.25, 0.5, 0.75)  # of both hidden layers' units that are taken away
 REMOVALS = 8  # draws of units for each
 BEHIND = ("3.weight", "6.weight")  # what takes in a hidden layer
-COLUMNS = 500  # masks of each sample, in linear regression
+MASKS = 2_000  # of each sample, in linear regression
 EVERY = 10  # steps between the weights that are averaged
 
 
@@ -124,10 +124,18 @@ def weights(net: Network, params: Parameters, data: Data) -> np.ndarray:
     return np.ravel(params["1.weight"]).copy()
 
 
+def problem(samples: int, features: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return x (n, d), correlated columns of unequal scale, and noisy linear targets y (n,)."""
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((samples, features)) * np.geomspace(0.5, 2.0, features)
+    x[:, 1:] += 0.5 * x[:, :-1]
+    return x, x @ rng.standard_normal(features) + rng.standard_normal(samples)
+
+
 def regression(settings: Mapping[str, Any], seed: int) -> dict[str, Any]:
     """Linear regression whose inputs are dropped, next to its closed form.
 
-    Correlated inputs of unequal scale; all of them in one batch, SGD, float64.
+    The inputs of `problem`, all in one batch; SGD, float64.
 
     Parameters
     ----------
@@ -136,20 +144,17 @@ def regression(settings: Mapping[str, Any], seed: int) -> dict[str, Any]:
     Returns
     -------
     dict
-        `loss`, the mean over masks at some weights, over the formula's; `length`, of the mean over
-        the steps of the weights trained, along theory's, over that of theory's; `distance` of this
-        mean from theory's weights, from least squares' without dropout (`plain`) and from ridge
+        `loss`, the mean over masks at some weights, over the formula's; of the mean of the weights
+        trained, over all steps but the first tenth: `length`, over that of least squares' without
+        dropout; `distance` from theory's weights, from least squares' (`plain`) and from ridge
         regression's of the same strength on average (`ridge`), over the length of theory's.
     """
     n, d, rate = settings["samples"], settings["features"], settings["rate"]
-    rng, keep = np.random.default_rng(seed), 1 - rate
-    x = rng.standard_normal((n, d)) * np.geomspace(0.5, 2.0, d)
-    x[:, 1:] += 0.5 * x[:, :-1]
-    y = x @ rng.standard_normal(d) + rng.standard_normal(n)
+    (x, y), keep = problem(n, d, seed), 1 - rate
     net = Network((d,), (Dropout(rate), Dense(1, bias=False)), "he_normal", dtype="float64")
     some = net.init(seed)
-    masked = forward(net, some, np.tile(x, (COLUMNS, 1)), training=True, seed=seed)
-    lost = np.mean((np.tile(y, COLUMNS) - masked[:, 0]) ** 2)
+    masked = forward(net, some, np.tile(x, (MASKS, 1)), training=True, seed=seed)
+    lost = np.mean((np.tile(y, MASKS) - masked[:, 0]) ** 2)
     run = train(
         net, Data(train=(x, y)), loss="mse", optimizer=SGD(lr=settings["lr"]), batch_size="full",
         steps=settings["steps"], seed=seed, probes=[Probe(weights, every=EVERY)],
@@ -158,11 +163,15 @@ def regression(settings: Mapping[str, Any], seed: int) -> dict[str, Any]:
     mean, own = path[len(path) // 10 :].mean(axis=0), theory.weights(x, y, keep)
     strength = (1 - keep) / keep * np.mean(np.sum(x**2, axis=0))
     ridge = np.linalg.solve(x.T @ x + strength * np.eye(d), x.T @ y)
-    size = float(np.linalg.norm(own))
+    plain = theory.weights(x, y, 1.0)
     return {
         "loss": lost * n / theory.expected_loss(x, y, np.ravel(some["1.weight"]), keep),
-        "length": float(mean @ own) / size**2,
-        "distance": float(np.linalg.norm(mean - own)) / size,
-        "plain": float(np.linalg.norm(mean - theory.weights(x, y, 1.0))) / size,
-        "ridge": float(np.linalg.norm(mean - ridge)) / size,
+        "length": _length(mean) / _length(plain),
+        "distance": _length(mean - own) / _length(own),
+        "plain": _length(mean - plain) / _length(own),
+        "ridge": _length(mean - ridge) / _length(own),
     }
+
+
+def _length(w: np.ndarray) -> float:
+    return float(np.linalg.norm(w))

@@ -78,7 +78,11 @@ def sampled(settings: Mapping[str, Any], seed: int) -> dict[str, Any]:
     """
     data, run = trained(settings, seed)
     net, params, t = run.training.net, run.params, data.answers("test")
-    x, rows, last = data.samples("test", "float32").reshape(len(t), -1), np.arange(len(t)), SIZES[-1]
+    x, rows, last = (
+        data.samples("test", "float32").reshape(len(t), -1),
+        np.arange(len(t)),
+        SIZES[-1],
+    )
     shares = np.array(
         [softmax(forward(net, params, x, training=True, seed=k).astype(float)) for k in range(last)]
     )
