@@ -83,7 +83,13 @@ _TABLE: dict[str, tuple[str, str]] = {
         "",
     ),
     "random_labels": ("P-random-memorized P-random-chance P-random-contrast", ""),
-    "dropout": ("T30a T30c", "T30b"),
+    "dropout": (
+        "T30a T30c P-dropout-tuned P-dropout-correlation P-dropout-loss P-dropout-weights-light "
+        "P-dropout-weights-half P-dropout-weights-heavy P-ensemble-linear P-ensemble-last "
+        "P-ensemble-inputs P-ensemble-clean-accuracy P-ensemble-noisy-accuracy P-ensemble-single "
+        "P-ensemble-clean-loss",
+        "T30b",
+    ),
     "overfitting": ("T31 T32a T32b T33 P-criteria-time P-criteria-loss", "T32c T32d"),
     "weight_penalties": ("T34 T35a T35b P-stopping-bound P-stopping-tight", ""),
     "fully_connected": ("T36 T37a", "T37b"),
