@@ -92,7 +92,11 @@ _TABLE: dict[str, tuple[str, str]] = {
     ),
     "overfitting": ("T31 T32a T32b T33 P-criteria-time P-criteria-loss", "T32c T32d"),
     "weight_penalties": ("T34 T35a T35b P-stopping-bound P-stopping-tight", ""),
-    "fully_connected": ("T36 T37a", "T37b"),
+    "fully_connected": (
+        "T36 T37a P-mnist1d-logistic P-mnist1d-mlp P-mnist1d-cnn P-mnist1d-parameters "
+        "P-vgg-parameters P-vgg-first-dense",
+        "T37b",
+    ),
     "pooling": (
         "T38 T39a P-shift-exact P-shift-stride P-bernoulli-average "
         "P-bernoulli-max P-bernoulli-peak",
