@@ -9,7 +9,9 @@ import importlib
 import importlib.util
 import sys
 import sysconfig
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 _OURS = __name__.partition(".")[0]
 _INIT = "__init__.py"
@@ -143,6 +145,39 @@ def closure(name: str, without: tuple[str, ...] = ()) -> dict[str, Path]:
         taken = _imported(path, _package(current, path))
         waiting += {_holder(module, what) for module, what in taken if followed(module)}
     return found
+
+
+def own_files(described: Any) -> dict[str, Path]:
+    """Return the files of the user's own modules that a description names, by where to copy them.
+
+    Parameters
+    ----------
+    described : tables and lists with functions as "module:function"
+
+    What is installed for everyone is left out, and so is a module without a source file.
+    """
+    if isinstance(described, str):
+        name, _, function = described.partition(":")
+        plain = all(part.isidentifier() for part in (*name.split("."), *function.split(".")))
+        foreign = plain and name.partition(".")[0] not in (_OURS, "__main__")
+        start = _locate(name) if foreign else None
+        if start is None or _beside(name, start) is None:
+            return {}
+        found = closure(name, (_OURS,))
+        parts = name.split(".")
+        for above in (".".join(parts[:i]) for i in range(1, len(parts))):
+            package = _locate(above)
+            found |= {} if package is None else {above: package}
+        return {_place(module, path): path for module, path in found.items()}
+    inner = described.values() if isinstance(described, Mapping) else described
+    if not isinstance(inner, Iterable):
+        return {}
+    return {place: path for value in inner for place, path in own_files(value).items()}
+
+
+def _place(module: str, path: Path) -> str:
+    """Where below a folder a module must lie to be imported from there."""
+    return module.replace(".", "/") + (f"/{_INIT}" if path.name == _INIT else path.suffix)
 
 
 @functools.cache

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from simdl.errors import InputError
-from simdl.spec import NonNegative, Real, Share, spec
+from simdl.spec import Flag, NonNegative, Real, Share, spec
 from simdl.updates import Optimizer
 
 UpToOne = Annotated[Real, Field(ge=0, le=1)]
@@ -38,7 +38,7 @@ class Adagrad(Optimizer):
     weight_decay: NonNegative = 0.0
     initial_accumulator_value: NonNegative = 0.0
     eps: NonNegative = 1e-10
-    maximize: bool = False
+    maximize: Flag = False
 
     def rule(self) -> Rule:
         from simdl.kernels.adaptive import adagrad
@@ -64,7 +64,7 @@ class Adadelta(Optimizer):
     rho: UpToOne = 0.9
     eps: NonNegative = 1e-6
     weight_decay: NonNegative = 0.0
-    maximize: bool = False
+    maximize: Flag = False
 
     def rule(self) -> Rule:
         from simdl.kernels.adaptive import adadelta
@@ -95,9 +95,9 @@ class RMSprop(Optimizer):
     eps: NonNegative = 1e-8
     weight_decay: NonNegative = 0.0
     momentum: NonNegative = 0.0
-    centered: bool = False
-    maximize: bool = False
-    bias_correction: bool = False
+    centered: Flag = False
+    maximize: Flag = False
+    bias_correction: Flag = False
 
     def __post_init__(self) -> None:
         if self.bias_correction and self.alpha >= 1:
@@ -148,10 +148,10 @@ class Adam(Optimizer):
     betas: tuple[Share, Share] = (0.9, 0.999)
     eps: NonNegative = 1e-8
     weight_decay: NonNegative = 0.0
-    amsgrad: bool = False
-    maximize: bool = False
-    decoupled_weight_decay: bool = False
-    bias_correction: bool = True
+    amsgrad: Flag = False
+    maximize: Flag = False
+    decoupled_weight_decay: Flag = False
+    bias_correction: Flag = True
 
     def rule(self) -> Rule:
         return _adam(self, self.decoupled_weight_decay)
@@ -171,9 +171,9 @@ class AdamW(Optimizer):
     betas: tuple[Share, Share] = (0.9, 0.999)
     eps: NonNegative = 1e-8
     weight_decay: NonNegative = 1e-2
-    amsgrad: bool = False
-    maximize: bool = False
-    bias_correction: bool = True
+    amsgrad: Flag = False
+    maximize: Flag = False
+    bias_correction: Flag = True
 
     def rule(self) -> Rule:
         return _adam(self, True)
@@ -196,7 +196,7 @@ class Adamax(Optimizer):
     betas: tuple[Share, Share] = (0.9, 0.999)
     eps: NonNegative = 1e-8
     weight_decay: NonNegative = 0.0
-    maximize: bool = False
+    maximize: Flag = False
 
     def rule(self) -> Rule:
         from simdl.kernels.adaptive import adamax
@@ -224,8 +224,8 @@ class NAdam(Optimizer):
     eps: NonNegative = 1e-8
     weight_decay: NonNegative = 0.0
     momentum_decay: NonNegative = 4e-3
-    decoupled_weight_decay: bool = False
-    maximize: bool = False
+    decoupled_weight_decay: Flag = False
+    maximize: Flag = False
 
     def rule(self) -> Rule:
         from simdl.kernels.adaptive import nadam
@@ -252,8 +252,8 @@ class RAdam(Optimizer):
     betas: tuple[Share, Share] = (0.9, 0.999)
     eps: NonNegative = 1e-8
     weight_decay: NonNegative = 0.0
-    decoupled_weight_decay: bool = False
-    maximize: bool = False
+    decoupled_weight_decay: Flag = False
+    maximize: Flag = False
 
     def rule(self) -> Rule:
         from simdl.kernels.adaptive import radam

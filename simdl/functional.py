@@ -185,6 +185,18 @@ def value_and_grad(
     x : (n, *input_shape)
     t : class indices (n,), or numbers (n,) or (n, k)
     loss : name, table or instance
+    training : batch statistics and dropout, as in a step; False: as in inference
+    seed : of dropout's masks, those of step 0
+
+    Returns
+    -------
+    float, Parameters
+        The loss, without penalties; its gradient under the parameters' names.
+
+    Raises
+    ------
+    InputError
+        If `params`, `x` or `t` do not fit the network.
     """
     chosen = make_loss(loss)
     ready = _Pass(net, params, x, training, seed, False)
@@ -207,11 +219,23 @@ def vjp(
     training: bool = False,
     seed: int = 0,
 ) -> Pullback:
-    """Pull a cotangent (n, *output_shape) back to the input, the parameters and every layer.
+    """Pull a cotangent back to the input, the parameters and every layer.
 
     Parameters
     ----------
-    cotangent : gradient at the output, per sample
+    x : (n, *input_shape)
+    cotangent : (n, *output_shape) gradient at the output, per sample
+    training, seed : as of `value_and_grad`
+
+    Returns
+    -------
+    Pullback
+        Vector-Jacobian products: each gradient of the sum of output times cotangent.
+
+    Raises
+    ------
+    InputError
+        If `params`, `x` or `cotangent` do not fit the network.
     """
     ready = _Pass(net, params, x, training, seed, True)
     pulled = _numbers(cotangent, "cotangent")

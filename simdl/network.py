@@ -109,7 +109,17 @@ class Network:
         return "\n".join([lines[0], rule, *lines[1:], rule, total])
 
     def init_many(self, seeds: np.ndarray) -> np.ndarray:
-        """Return the initial flat parameters (s, p) of many seeds (s,)."""
+        """Draw the initial parameters of many seeds, each as `init` draws its own.
+
+        Parameters
+        ----------
+        seeds : (s,) integers, 0 to 2^32 - 1
+
+        Returns
+        -------
+        ndarray (s, p)
+            Flat parameters, in the network's precision; `wrap` names their parts.
+        """
         from simdl.engine.passes import draw_many
 
         flat, _ = self.start(len(seeds))
@@ -117,7 +127,14 @@ class Network:
         return flat
 
     def start(self, count: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return parameters (count, p) before weights are drawn, and running statistics."""
+        """Return what there is before weights are drawn, `count` times.
+
+        Returns
+        -------
+        ndarray (count, p), ndarray (count, b)
+            Flat parameters (weights 0, scales 1, biases 0), and running statistics (means 0,
+            variances 1), in the network's precision.
+        """
         program = self.program
         both = program.start(program.parameters), program.start(program.buffers)
         return np.tile(both[0], (count, 1)), np.tile(both[1], (count, 1))
@@ -152,5 +169,21 @@ class Network:
         return made
 
     def init(self, seed: int = 0) -> Parameters:
-        """Return freshly drawn parameters: a mapping of writable views of `.flat`."""
+        """Return freshly drawn parameters.
+
+        Parameters
+        ----------
+        seed : 0 to 2^32 - 1; the same seed gives the same bits on every machine
+
+        Returns
+        -------
+        Parameters
+            A mapping of names ("0.weight") to writable views of `.flat` (p,); `.buffers` are the
+            running statistics.
+
+        Raises
+        ------
+        InputError
+            If the seed is no such integer.
+        """
         return self.wrap(self.init_many(np.array([check_seed(seed)]))[0])

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,10 +14,11 @@ from zipfile import BadZipFile
 import numpy as np
 
 from simdl.data.answers import Encoder
-from simdl.errors import InputError, StorageError
+from simdl.errors import InputError
 from simdl.instruments import labelled
 from simdl.parameters import Parameters
 from simdl.probes import PARTS
+from simdl.saved import DESCRIBED, archive, write
 from simdl.scores import Spreads, doubt, has, in_own_units, spreads, told
 from simdl.spec import from_tables, search_beside, to_tables
 from simdl.stopping import best_of, moment, seen_by
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from simdl.diagnosis.health import Health
     from simdl.prediction import Predictions
 
-_CAUSES = ("", "activations", "loss", "gradient", "parameters")
+_CAUSES = ("", "activations", "loss", "gradient", "parameters", "running statistics")
 
 
 @dataclass(frozen=True)
@@ -213,7 +213,17 @@ class Result:
         return labelled(probe, self.training.net.program, axis, values)
 
     def predict(self, x: Any) -> Predictions:
-        """Return what the network says of raw samples (N, ...), as they were before any scaling.
+        """Return what the network says of new samples, in the terms of the data.
+
+        Parameters
+        ----------
+        x : (N, *input_shape) raw samples, as they were before any scaling
+
+        Returns
+        -------
+        Predictions
+            `outputs` (N, k), a regression's in the units of its target; of classes also `labels`
+            (N,), `probabilities` (N, k) and `answers`, their names.
 
         Raises
         ------
@@ -269,12 +279,13 @@ class Result:
     def save(self, folder: str | Path) -> None:
         """Write description, parameters and measurements to a folder, which `simdl.load` reads.
 
+        Modules of the user's own that hold its functions are copied there, with what they import.
+
         Raises
         ------
         StorageError
             If the folder cannot be written.
         """
-        folder, described = Path(folder), Path(folder, "result.json")
         about = {
             "training": to_tables(self.training), "seed": self.seed, "status": self.status,
             "reason": self.reason, "steps": self.steps, "divergence": self.divergence,
@@ -282,26 +293,12 @@ class Result:
             "health": None if self._health is None else self._health.table(),
             "parts": dict(self._parts), "seconds": self.seconds,
         }  # fmt: skip
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            described.unlink(missing_ok=True)  # it is written last: without it nothing is loaded
-            arrays = dict(self.params) | dict(self.params.buffers) | self.encoder.arrays()
-            np.savez(folder / "parameters.npz", **arrays)  # type: ignore[arg-type]
-            probed = {f"probed.{name}": values for name, values in self._probed.items()}
-            np.savez(
-                folder / "measured.npz", evaluated=self._evaluated, judged=self._judged,
-                returned=self._returned, **probed,  # type: ignore[arg-type]
-            )  # fmt: skip
-            described.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
-        except OSError as error:
-            raise StorageError(f"{folder}: cannot be written: {error.strerror or error}") from None
-
-
-@contextmanager
-def _archive(path: Path) -> Iterator[Mapping[str, np.ndarray]]:
-    """Open an NPZ file; unlike `np.load` of a path it leaves no open file behind an error."""
-    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
-        yield stored
+        parameters = dict(self.params) | dict(self.params.buffers) | self.encoder.arrays()
+        measured = {f"probed.{name}": values for name, values in self._probed.items()}
+        measured |= {
+            "evaluated": self._evaluated, "judged": self._judged, "returned": self._returned
+        }  # fmt: skip
+        write(Path(folder), about, {"parameters": parameters, "measured": measured})
 
 
 def load(folder: str | Path) -> Result:
@@ -316,16 +313,16 @@ def load(folder: str | Path) -> Result:
 
     folder = Path(folder)
     try:
-        about = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-        search_beside(folder / "result.json")  # modules of the user's own may lie there
+        about = json.loads((folder / DESCRIBED).read_text(encoding="utf-8"))
+        search_beside(folder / DESCRIBED)  # modules of the user's own may lie there
         training = from_tables(about["training"])
         params = training.net.wrap(np.zeros(training.net.n_parameters, training.net.dtype))
-        with _archive(folder / "parameters.npz") as stored:
+        with archive(folder / "parameters.npz") as stored:
             for own in (params, params.buffers):
                 for name in own:
                     own[name] = stored[name]
             encoder = Encoder.read(about["form"], stored)
-        with _archive(folder / "measured.npz") as stored:
+        with archive(folder / "measured.npz") as stored:
             own = [probe.name for probe in training.probes if probe.when != "parts"]
             evaluated, probed = stored["evaluated"], {n: stored[f"probed.{n}"] for n in own}
             judged, returned = stored["judged"], stored["returned"]

@@ -44,6 +44,29 @@ def waves(scale: float = 1.0) -> simdl.Data:
     return simdl.Data(train=(x[:100], t[:100]), validation=(x[100:], t[100:]))
 
 
+def column(seed: int, classes: bool = False) -> simdl.Data:
+    """A smooth function of one number, or on which side of two marks it is."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(200, 1))
+    t = (abs(x[:, 0]) < 0.7).astype(int) if classes else np.sin(2 * x[:, 0])
+    return simdl.Data(train=(x[:150], t[:150]), validation=(x[150:], t[150:]))
+
+
+def enlarged(factor: float) -> simdl.Data:
+    whole = digits()
+    assert whole.validation is not None
+    parts = (whole.train, whole.validation)
+    return simdl.Data(*((factor * x, t) for x, t in parts))
+
+
+def diabetes() -> simdl.Data:
+    from sklearn.datasets import load_diabetes
+
+    table = load_diabetes()
+    source = simdl.data.Source(table.data, table.target[:, None])
+    return source.split((0.6, 0.2, 0.2), "standard", 0, "standard")
+
+
 def regression(activation: Any, init: str = "glorot_normal") -> simdl.Network:
     layers = [L.Dense(16), activation, L.Dense(16), activation, L.Dense(1)]
     return simdl.Network((5,), layers, init=init)
@@ -124,6 +147,10 @@ BROKEN: dict[str, tuple[simdl.Network, Callable[[], simdl.Data], dict, set[str]]
         mlp(1, L.ReLU(), "he_normal"), lambda: digits(0.4, 40),
         {"epochs": 150, "batch_size": 8, "optimizer": O.Adam(lr=3e-3)}, {"overfitting"},
     ),
+    "diabetes, far too long": (
+        simdl.Network((10,), [*[L.Dense(64), L.ReLU()] * 2, L.Dense(1)], init="he_normal"),
+        diabetes, {"loss": "mse", "epochs": 100}, {"overfitting"},
+    ),
     "rate of 1e6": (
         regression(L.ReLU(), "he_normal"), waves, WAVES | {"epochs": 5, "optimizer": O.SGD(lr=1e6)},
         {"divergence"},
@@ -195,6 +222,28 @@ SOUND: dict[str, tuple[simdl.Network, Callable[[], simdl.Data], dict]] = {
     "linear regression": (
         simdl.Network((5,), [L.Dense(1)]), waves,
         WAVES | {"epochs": 50, "optimizer": O.SGD(lr=0.03), "batch_size": "full", "probes": []},
+    ),
+    "one column": (
+        simdl.Network((1,), [L.Dense(64), L.ReLU(), L.Dense(64), L.ReLU(), L.Dense(1)],
+                      init="he_normal"),
+        lambda: column(0), {"loss": "mse", "epochs": 30},
+    ),
+    "one column, deep": (
+        simdl.Network((1,), [*[L.Dense(64), L.ReLU()] * 3, L.Dense(2)], init="he_normal"),
+        lambda: column(1, classes=True), {"epochs": 30},
+    ),
+    "raw columns behind Flatten and BatchNorm": (
+        simdl.Network(
+            (13,), [L.Flatten(), L.BatchNorm(), L.Dense(16), L.ReLU(), L.Dense(3)], init="he_normal"
+        ),
+        wine, {"epochs": 20},
+    ),
+    "pixels behind LayerNorm": (
+        simdl.Network(
+            IMAGE, [L.Flatten(), L.LayerNorm(), L.Dense(32), L.ReLU(), L.Dense(10)],
+            init="he_normal",
+        ),
+        lambda: enlarged(1000.0), {"epochs": 8},
     ),
     "raw columns behind BatchNorm": (
         simdl.Network((13,), [L.BatchNorm(), L.Dense(16), L.ReLU(), L.Dense(3)], init="he_normal"),

@@ -17,7 +17,8 @@ from simdl import cli, diagnosis
 from simdl import layers as L
 from simdl import optimizers as O
 from simdl.diagnosis.expectation import expected
-from simdl.diagnosis.faults import RULES, _constant_loss
+from simdl.diagnosis.faults import constant_loss
+from simdl.diagnosis.rules import IN_PLACE, RULES
 from simdl.losses import loss as make_loss
 from simdl.scenario.claims import expected_in
 
@@ -121,6 +122,47 @@ def test_closed_forms(layers: list, init: Any, factor: float) -> None:
     assert found.why == "" and found.factor == pytest.approx(factor, rel=1e-12)
 
 
+def test_one_layer_used_twice_is_two_layers() -> None:
+    """What the whole network says is the same as with layers of their own."""
+    shared, norm = L.Dense(8), L.BatchNorm()
+    twice = [shared, L.Tanh(), shared, L.Tanh(), L.Dense(3)]
+    own = [L.Dense(8), L.Tanh(), L.Dense(8), L.Tanh(), L.Dense(3)]
+    assert expected(simdl.Network((8,), twice), 1.0, True) == expected(
+        simdl.Network((8,), own), 1.0, True
+    )
+    found = expected(simdl.Network((8,), [shared, norm, L.Tanh(), shared]), 1.0, True)
+    assert found.why == "BatchNorm"  # it stands before the last layer, though behind its namesake
+    assert expected(simdl.Network((8,), [shared, L.Tanh(), shared, norm]), 1.0, True).why == ""
+
+
+def test_only_remedies_that_are_not_in_place_are_offered() -> None:
+    def tried(layers: list, **settings: Any) -> str:
+        net = simdl.Network((64,), layers, init=settings.pop("init", "he_normal"))
+        result = simdl.train(net, flat, **settings)
+        return " ".join(fault.remedy for fault in result.health().warnings)
+
+    whole = digits(0.4, 40)
+    flat = simdl.Data(*(
+        (x.reshape(len(x), -1), t) for x, t in (whole.train, whole.validation)
+    ))  # fmt: skip
+    hard = {"epochs": 150, "batch_size": 8, "optimizer": O.Adam(lr=3e-3)}
+    plain = [L.Dense(32), L.ReLU(), L.Dense(10)]
+    assert "Dropout, l2 or" in tried(plain, **hard)
+    told = tried([L.Dense(32), L.ReLU(), L.Dropout(0.1), L.Dense(10)], l2=1e-5, **hard)
+    assert "stop='patience', more data or a smaller network" in told
+    small = [L.Dense(32), L.ReLU()] * 10 + [L.Dense(10)]
+    born = [L.Dense(32), L.ReLU()] * 8 + [L.Dense(10)]
+    assert "he_normal" in tried(small, init={"name": "normal", "std": 0.01}, epochs=5, batch_size=8)
+    huge = {"epochs": 5, "optimizer": O.Adam(lr=1.0), "batch_size": 8}
+    told = tried([L.Dense(32), L.ReLU()] * 2 + [L.Dense(10)], **huge)
+    assert "LeakyReLU" in told and "he_normal" not in told
+    assert "clip_norm" in tried(born, init={"name": "normal", "std": 1.0}, epochs=2)
+    assert "clip_norm" not in tried(
+        born, init={"name": "normal", "std": 1.0}, epochs=2, clip_norm=1.0
+    )
+    assert all(name in {r for rule in RULES for r in rule.remedies} for name in IN_PLACE)
+
+
 @pytest.mark.parametrize(
     ("layers", "why"),
     [
@@ -156,7 +198,7 @@ def test_no_closed_form_for_given_weights_and_for_inputs_out_of_scale() -> None:
 def test_no_single_answer_is_better(loss: Any, targets: np.ndarray, outputs: int) -> None:
     chosen, t = make_loss(loss), targets[:, None]
     rule, option = chosen.rule()
-    found, best = _constant_loss(chosen, t, outputs), np.inf
+    found, best = constant_loss(chosen, t, outputs), np.inf
     rng = np.random.default_rng(0)
     for answer in rng.normal(0, 1.5, size=(3000, outputs)) + t.mean() * (outputs == 1):
         losses, y = np.empty(len(t)), np.tile(answer, (len(t), 1))

@@ -16,7 +16,7 @@ from simdl.training import describe, train_chunk
 
 SAMPLES, BATCH, MARKED, SEED = 20, 4, 11, 2
 STILL = O.SGD(lr=0.0)  # the weights keep their places
-CAUSES = ("activations", "loss", "gradient", "parameters")
+CAUSES = ("activations", "loss", "gradient", "parameters", "running statistics")
 
 
 def op(forward: str, backward: str, alpha: float = 1.0) -> L.Activation:
@@ -42,8 +42,9 @@ def run(layers: list[Any], marked: bool = True, dtype: str = "float32", **settin
     """Train; every dense layer is the identity, so that marks pass."""
     net = simdl.Network((2,), layers, dtype=dtype)
     params = net.init(0)
-    for name, view in params.items():
-        view[...] = np.eye(*view.shape) if name.endswith("weight") else 0.0
+    for view in params.values():
+        if view.ndim > 1:  # a norm's scales and shifts stay 1 and 0
+            view[...] = np.eye(*view.shape)
     settings = {"optimizer": STILL, "batch_size": BATCH, "epochs": 3, "params": params} | settings
     return simdl.train(net, data(marked), seed=SEED, **settings)
 
@@ -71,6 +72,10 @@ PLANTED: dict[str, tuple[list[Any], dict[str, Any], str, str]] = {
     "gradient only, in a branch": (
         [dense(), L.Residual([dense(), op("blind", "spoil_backward"), dense()]), BLIND, dense()],
         {}, "gradient", "1.1",
+    ),
+    "running statistics only": (
+        [dense(), op("enlarge", "blind_backward"), L.BatchNorm(), dense()], {},
+        "running statistics", "2",
     ),
     "loss only": (
         [dense(), op("enlarge", "blind_backward")], {"loss": "mse"}, "loss", "1",

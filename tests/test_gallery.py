@@ -8,6 +8,8 @@ from pathlib import Path
 
 from PIL import Image
 
+from simdl.scenario import catalogue, texts
+
 RENEW = Path(__file__).resolve().parent.parent / "figures" / "gallery" / "renew.py"
 
 
@@ -27,3 +29,16 @@ def test_gallery_replaces_pictures_and_drops_seconds(tmp_path: Path) -> None:
         assert (wide.size, small.size) == ((900, 500), (300, 200))
     kept = json.loads((gallery / "verdicts.json").read_text(encoding="utf-8"))
     assert kept == [{"id": "T03", "verdict": "holds"}]
+
+
+def test_gallery_shows_the_present_claims_and_figures() -> None:
+    """`make gallery` follows a new claim, a figure's new name or another statement."""
+    kept = json.loads((RENEW.parent / "verdicts.json").read_text(encoding="utf-8"))
+    names = catalogue.names()
+    present = [(n, c, texts.claim(n, c).statement) for n in names for c in texts.claims(n)]
+    assert sorted((v["scenario"], v["id"], v["statement"]) for v in kept) == sorted(present)
+    figures = set()
+    for name in names:
+        parts = list(texts.load()[name]["figures"])
+        figures |= {name} if len(parts) == 1 else {f"{name}-{part}" for part in parts}
+    assert {path.stem for path in RENEW.parent.glob("*.png")} == figures

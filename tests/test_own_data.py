@@ -2,41 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import tomllib
 from pathlib import Path
 
 import numpy as np
 import pytest
+from own_tables import Capture, export, records, run, table
 
 import simdl
-from simdl import cli
 from simdl import layers as L
-
-Capture = pytest.CaptureFixture[str]
-
-
-def run(*arguments: object) -> int:
-    with pytest.raises(SystemExit) as end:
-        cli.main([str(argument) for argument in arguments])
-    return int(end.value.code or 0)
-
-
-def export(folder: Path, name: str) -> Path:
-    """Write one of scikit-learn's tables with the names of its classes."""
-    from sklearn import datasets
-
-    table = getattr(datasets, f"load_{name}")(as_frame=True)
-    frame, t = table.data.copy(), table.target
-    frame["answer"] = t if name == "diabetes" else [str(table.target_names[i]) for i in t]
-    path = folder / f"{name}.csv"
-    frame.to_csv(path, index=False)
-    return path
-
-
-def records(text: str) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(text)))
 
 
 @pytest.mark.parametrize(("name", "floor"), [("wine", 0.9), ("breast_cancer", 0.92)])
@@ -81,38 +54,6 @@ def test_a_users_numbers(tmp_path: Path, capsys: Capture) -> None:
     assert run("predict", out, "--data", path, "--output", tmp_path / "p.csv") == 0
     again = records((tmp_path / "p.csv").read_text(encoding="utf-8"))
     assert float(again[int(kept[0]["row"])]["prediction"]) == pytest.approx(y[0], rel=1e-4)
-
-
-def test_what_is_kept_gives_the_same_training_again(tmp_path: Path, capsys: Capture) -> None:
-    path, first, second = export(tmp_path, "wine"), tmp_path / "a", tmp_path / "b"
-    short = ("--seed", 3, "--set", "training.epochs=4")
-    assert run("train", "--data", path, "--target", "answer", "--out", first, *short) == 0
-    assert run("train", first / "configuration.toml", "--out", second) == 0
-    one, two = simdl.load(first), simdl.load(second)
-    assert np.array_equal(one.params.flat, two.params.flat) and two.seed == 3
-    assert one.encoder.classes == two.encoder.classes == ("class_0", "class_1", "class_2")
-    with (first / "configuration.toml").open("rb") as stream:
-        assert tomllib.load(stream)["network"]["width"] == 64
-    with np.load(first / "parameters.npz") as stored:
-        assert {"0.weight", "scaler.shift", "scaler.scale", "classes"} <= set(stored)
-    history = records((first / "history.csv").read_text(encoding="utf-8"))
-    assert len(history) == 5 and float(history[-1]["train_loss"]) < float(history[0]["train_loss"])
-    data = simdl.data.load(path, target="answer", seed=3)
-    on = simdl.train(one.training.net, data, epochs=2, params=one.params)
-    assert float(on.history["train_loss"][0]) == pytest.approx(float(history[-1]["train_loss"]))
-    capsys.readouterr()
-
-
-def table(path: Path, rows: int = 60, **changes: str) -> Path:
-    """Write a table of a text column, a number and a target that both decide."""
-    rng = np.random.default_rng(0)
-    lines = ["colour,size,kind"]
-    for i in range(rows):
-        colour, size = rng.choice(["red", "blue", "green"]), rng.normal()
-        kind = "a" if (colour == "red") != (size > 0.5) else "b"
-        lines.append(changes.get(f"row{i}", f"{colour},{size:.3f},{kind}"))
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return path
 
 
 def test_texts_are_one_hot_and_unseen_ones_refused(tmp_path: Path, capsys: Capture) -> None:

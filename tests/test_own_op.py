@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ import numba
 import numpy as np
 import planted
 import pytest
-from processes import ROOT
+from processes import ROOT, run
 
 import simdl
 from simdl import layers as L
@@ -88,6 +89,44 @@ def test_readme_example_trains_and_comes_back(
         simdl.forward(back.training.net, back.params, data().train[0]),
         simdl.forward(net, result.params, data().train[0]),
     )
+
+
+def test_a_saved_result_holds_its_modules(tmp_path: Path) -> None:
+    """With what they import from beside, and the packages that they lie in."""
+    home, out = tmp_path / "home", tmp_path / "away" / "run"
+    (home / "shapes").mkdir(parents=True)
+    (home / "shapes" / "__init__.py").write_text("", encoding="utf-8")
+    (home / "slope.py").write_text("SLOPE = 0.5\n", encoding="utf-8")
+    lines = ["import simdl", "import slope", "from numba import njit", "SLOPE = slope.SLOPE"]
+    for name, arguments in (("forward", "y, x, alpha"), ("backward", "dx, dy, x, y, alpha")):
+        to, of = arguments.replace(" ", "").split(",")[:2]
+        lines += ["@njit", f"def {name}({arguments}):", "    for i in range(x.size):"]
+        lines += [f"        {to}[i] = SLOPE * {of}[i]"]
+    (home / "shapes" / "half.py").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    train = f"""
+import json, sys
+sys.path.insert(0, {str(home)!r})
+import numpy as np, simdl
+from simdl import layers as L
+half = L.Activation("shapes.half:forward", "shapes.half:backward")
+net = simdl.Network((4,), [L.Dense(3), half])
+x = np.random.default_rng(0).normal(size=(20, 4))
+result = simdl.train(net, simdl.Data(train=(x, np.arange(20) % 3)), steps=3, batch_size=4)
+result.save({str(out)!r})
+result.save({str(out)!r})
+print(json.dumps(simdl.forward(net, result.params, x).tolist()))
+"""
+    told = run(train)
+    kept = {str(p.relative_to(out)) for p in out.rglob("*.py")}
+    assert kept == {"shapes/__init__.py", "shapes/half.py", "slope.py"}
+    shutil.rmtree(home)
+    load = f"""
+import json, numpy as np, simdl
+back = simdl.load({str(out)!r})
+x = np.random.default_rng(0).normal(size=(20, 4))
+print(json.dumps(simdl.forward(back.training.net, back.params, x).tolist()))
+"""
+    assert run(load) == told
 
 
 def test_missing_module_is_named(example: ModuleType, tmp_path: Path) -> None:

@@ -280,6 +280,27 @@ def test_a_step_allocates_nothing(dtype: str, optimizer: str) -> None:
 
 
 @pytest.mark.usefixtures("allocations")
+def test_layers_of_every_kind_allocate_nothing_in_a_step() -> None:
+    branch = [L.Conv2D(4, 3, padding="same"), L.GroupNorm(2), L.ReLU()]
+    layers = [
+        L.Conv2D(4, 3), L.BatchNorm(), L.PReLU(), L.MaxPool2D(2), L.Residual(branch),
+        L.AvgPool2D(2, 1), L.Flatten(), L.LayerNorm(), L.Dense(8), L.RMSNorm(), L.GELU(),
+        L.Dropout(0.2), L.Dense(3), L.Softmax(),
+    ]  # fmt: skip
+    images = simdl.Network((8, 8, 2), layers)
+    rng = np.random.default_rng(0)
+    made = simdl.Data(train=(rng.normal(size=(20, 8, 8, 2)), rng.integers(0, 3, 20)))
+
+    def count(steps: int) -> int:
+        before = rtsys.get_allocation_stats().alloc
+        simdl.train(images, made, batch_size=5, steps=steps, probes=[])
+        return rtsys.get_allocation_stats().alloc - before
+
+    count(10)
+    assert count(200) == count(10) > 0
+
+
+@pytest.mark.usefixtures("allocations")
 def test_an_op_that_allocates_is_found() -> None:
     layers = [
         L.Dense(6),

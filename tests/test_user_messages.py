@@ -15,7 +15,7 @@ from simdl import cli, spec
 from simdl import layers as L
 from simdl import optimizers as O
 from simdl.commands import files, training, wording
-from simdl.diagnosis.faults import RULES
+from simdl.diagnosis.rules import RULES
 from simdl.prediction import regression_errors
 
 Capture = pytest.CaptureFixture[str]
@@ -95,7 +95,7 @@ def test_every_wording_is_that_of_a_message_of_ours() -> None:
     for argument in wording.FORMS:
         plain = argument.partition("'")[0].rstrip("\\[(")
         assert re.search(rf"(?<![\w.]){re.escape(plain)}", sources), argument
-    remedies = wording.as_options(" ".join(rule.remedy for rule in RULES))
+    remedies = wording.as_options(" ".join(" ".join(rule.remedies) for rule in RULES))
     assert "--set stop=patience" in remedies and not re.search(r"(?<!\S)\w+='", remedies)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from wrong_calls import CALLS, RNG, Action, T, X, flat, net
 
 import simdl
 from simdl import layers as L
+from simdl import losses, schedules, stopping
 from simdl import optimizers as O
 
 HOLED = np.where(np.arange(185).reshape(37, 5) == 41, np.nan, X)  # row 8, column 1
@@ -253,6 +255,28 @@ def test_wrong_input_is_said_clearly(name: str) -> None:
     assert isinstance(refused.value, ValueError)
     assert refused.value.__cause__ is None  # no second traceback above it
     assert all(len(problem) < 400 for problem in refused.value.problems)
+
+
+TABLES = (L.KINDS, O.KINDS, losses.KINDS, schedules.KINDS, stopping.KINDS)
+FLAGS = [
+    (kind, f.name)
+    for kinds in TABLES
+    for kind in kinds.values()
+    for f in dataclasses.fields(kind)
+    if isinstance(f.default, bool)
+]
+
+
+@pytest.mark.parametrize(("kind", "name"), FLAGS, ids=lambda v: getattr(v, "__name__", v))
+def test_flags_are_true_or_false(kind: Any, name: str) -> None:
+    """A number or a word for one is a slip, even where Python takes it for true."""
+    needed = [f for f in dataclasses.fields(kind) if f.default is dataclasses.MISSING]
+    given = {f.name: 1 for f in needed if f.default_factory is dataclasses.MISSING}
+    for value in (1, 0.0, "yes", "true"):
+        with pytest.raises(simdl.InputError, match=rf"{name}: {value!r}: .*true or false"):
+            kind(**given | {name: value})
+        with pytest.raises(simdl.InputError, match=name):
+            kind(**given | {name: None})
 
 
 def test_there_are_enough_cases() -> None:

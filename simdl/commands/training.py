@@ -45,6 +45,8 @@ def train(request: Request, out: Path | None, say: Say) -> None:
             training = asked.configuration.build(data)
             _introduce(asked, data, training, say)
             result = _trained(training, data, asked.seed, say)
+    if out is not None:  # before anything that could fail
+        keep(out, asked, result)
     status = "DIVERGED" if result.divergence else result.status
     say(f"{status}: {result.reason}")
     scored = _scored(asked, data, result)
@@ -53,9 +55,7 @@ def train(request: Request, out: Path | None, say: Say) -> None:
     if out is None:
         say("nothing is kept: --out DIR keeps it, for simdl predict DIR --data NEW.csv")
         return
-    result.save(out)
-    write_text(out / "configuration.toml", toml_text({"seed": asked.seed} | dict(asked.table)))
-    _write_history(out / "history.csv", result)
+    result.save(out)  # again, with its health
     with suppress(InputError):  # where neither loss nor accuracy was measured over the training
         write_figure(out / "history.png", result.plot())
     if scored.predictions is not None:
@@ -63,6 +63,17 @@ def train(request: Request, out: Path | None, say: Say) -> None:
         write_csv(out / "predictions.csv", header, lines)
     use = f"simdl predict {out} --data NEW{Path(data.name).suffix or '.npz'}"
     say(f"kept in {out}/: {use if scored.predictions else 'it diverged and predicts nothing'}")
+
+
+def keep(out: Path, asked: Plan, result: Result) -> None:
+    """Write what trains the same again, the parameters and the history."""
+    table = {"seed": asked.seed} | dict(asked.table)
+    path = table.get("data", {}).get("path")
+    if path is not None:  # relative to here, and the folder may move
+        table["data"] = table["data"] | {"path": str(Path(path).expanduser().absolute())}
+    result.save(out)
+    write_text(out / "configuration.toml", toml_text(table))
+    _write_history(out / "history.csv", result)
 
 
 def _introduce(asked: Plan, data: Data, training: Any, say: Say) -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 LARGEST = float(np.finfo(np.float32).max)  # a float32 network must be able to hold every number
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "?"})
 SHOWN = 10  # columns, values or problems named in one message
+WHOLE = 2.0**53  # below it float64 holds every whole number
 NOWHERE = -1  # row of a fault that is the whole column's
 
 _DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+")
@@ -149,7 +150,7 @@ def look_over(column: pandas.Series[Any]) -> Cells | str:
     kind = getattr(column.dtype, "kind", "O")
     if kind in "iuf":
         values = column.to_numpy(np.float64, na_value=np.nan)
-        return Cells(values, column, np.isnan(values))
+        return Cells(values, _named(column, values), np.isnan(values))
     if kind in "mMc":
         return str(column.dtype)
     none = column.isna().to_numpy(bool)
@@ -162,6 +163,13 @@ def look_over(column: pandas.Series[Any]) -> Cells | str:
         return Cells(np.full(len(column), np.nan), text, missing)
     numeric: NDArray[np.float64] = pandas.to_numeric(text, errors="coerce").to_numpy(np.float64)
     return Cells(np.where(missing, np.nan, numeric), text, missing)
+
+
+def _named(column: pandas.Series[Any], values: NDArray[np.float64]) -> pandas.Series[Any]:
+    """Numbers as what names them: 2.0 as 2, since whole numbers with gaps are stored as floats."""
+    given = values[~np.isnan(values)]
+    whole = given.size and np.all(given == np.floor(given)) and np.abs(given).max() < WHOLE
+    return column.astype("Int64") if whole and column.dtype.kind == "f" else column
 
 
 def fit_columns(

@@ -6,14 +6,14 @@ import contextlib
 import csv
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from simdl.data.columns import Frame
 from simdl.data.memory import refuse_larger
 from simdl.data.sources import Source
-from simdl.data.tables import table_source
+from simdl.data.tables import TARGET, table_source
 from simdl.errors import InputError
 
 if TYPE_CHECKING:
@@ -42,12 +42,19 @@ def read_csv(
     InputError
         Naming line and column of what is missing or no number, the first in each column.
     """
-    frame = csv_frame(path, delimiter, header)
+    named = options.get("categories") or ()
+    texts = [options.get("target") or TARGET, *([named] if isinstance(named, str) else named)]
+    frame = csv_frame(path, delimiter, header, texts)
     return table_source(frame, delimiter=delimiter, header=header, **options)
 
 
-def csv_frame(path: Path, delimiter: str = ",", header: bool | None = None) -> Frame:
-    """Return the cells of a CSV; parameters and errors are those of :func:`read_csv`."""
+def csv_frame(
+    path: Path, delimiter: str = ",", header: bool | None = None, texts: Collection[Any] = ()
+) -> Frame:
+    """Return the cells of a CSV; parameters and errors are those of :func:`read_csv`.
+
+    The cells of columns named in `texts` stay what the file says: 01 is not 1.
+    """
     problems = []
     if not isinstance(delimiter, str) or len(delimiter) != 1:
         problems.append(f"data.delimiter: {delimiter!r}: must be one character, such as ';'")
@@ -55,7 +62,7 @@ def csv_frame(path: Path, delimiter: str = ",", header: bool | None = None) -> F
         problems.append(f"data.header: {header!r}: must be true or false")
     if problems:
         raise InputError(*problems)
-    names, table = _parse(path, delimiter, header)
+    names, table = _parse(path, delimiter, header, texts)
 
     def places(rows: set[int]) -> dict[int, str]:
         return _lines(path, delimiter, rows, 0 if header is False else 1)
@@ -63,23 +70,18 @@ def csv_frame(path: Path, delimiter: str = ",", header: bool | None = None) -> F
     return Frame(path, tuple(names), [table[i] for i in range(len(names))], places)
 
 
-def _parse(path: Path, delimiter: str, header: bool | None) -> tuple[list[str], pandas.DataFrame]:
+def _parse(
+    path: Path, delimiter: str, header: bool | None, texts: Collection[Any]
+) -> tuple[list[str], pandas.DataFrame]:
     """Return the column names and the table below them, its columns numbered from 0."""
     import pandas  # late: half a second
 
     try:
         refuse_larger(str(path), GROWTH * path.stat().st_size)
-        with _open(path) as stream:
-            names = _header(path, stream, delimiter, header)
-            frame = pandas.read_csv(
-                stream,
-                sep=delimiter,
-                header=None,
-                index_col=False,
-                na_filter=False,
-                low_memory=False,  # one type a column, however long
-                skipinitialspace=True,
-            )
+        names, frame = _cells(path, delimiter, header, texts)
+        flags = [names[i] for i, kind in enumerate(frame.dtypes) if kind.kind == "b"]
+        if flags and len(names) == frame.shape[1]:  # true and TRUE are words, as yes is
+            names, frame = _cells(path, delimiter, header, [*texts, *flags])
     except pandas.errors.EmptyDataError:
         raise InputError(f"{path}: holds a header line but no rows") from None
     except pandas.errors.ParserError as error:
@@ -96,6 +98,26 @@ def _parse(path: Path, delimiter: str, header: bool | None) -> tuple[list[str], 
     ragged = _ragged(path, delimiter) if short or frame.shape[1] != len(names) else None
     if ragged or frame.shape[1] != len(names):
         raise InputError(ragged or f"{path}: rows differ in length from the header")
+    return names, frame
+
+
+def _cells(
+    path: Path, delimiter: str, header: bool | None, texts: Collection[Any]
+) -> tuple[list[str], pandas.DataFrame]:
+    import pandas
+
+    with _open(path) as stream:
+        names = _header(path, stream, delimiter, header)
+        frame = pandas.read_csv(
+            stream,
+            sep=delimiter,
+            header=None,
+            index_col=False,
+            na_filter=False,
+            low_memory=False,  # one type a column, however long
+            skipinitialspace=True,
+            dtype={i: str for i, name in enumerate(names) if name in texts},
+        )
     return names, frame
 
 

@@ -122,7 +122,8 @@ def samples(
         return inputs(f"{name}: x", read_samples(file), missing)
     table = suffix == ".csv"
     named = form.header is not False  # what was trained on had a header, or said that it has none
-    frame = csv_frame(file, form.delimiter, named) if table else parquet_frame(file)
+    texts = [column.name for column in form.columns if column.values]
+    frame = csv_frame(file, form.delimiter, named, texts) if table else parquet_frame(file)
     return read_alike(frame, form)
 
 

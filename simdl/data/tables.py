@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from simdl.data.columns import (
     NOWHERE,
     SHOWN,
+    WHOLE,
     Cells,
     Faults,
     Form,
@@ -23,6 +25,9 @@ from simdl.data.columns import (
 from simdl.data.encoding import MANY, check_missing, check_task, encode
 from simdl.data.sources import Source
 from simdl.errors import InputError, suggest
+
+TARGET = "target"  # the column to predict unless one is named
+_PADDED = re.compile(r"[-+]?0\d+")  # 007: a number that is a name
 
 
 def table_source(
@@ -39,8 +44,9 @@ def table_source(
     Parameters
     ----------
     target : str, optional
-        Column to predict; without it, a column named "target". Texts and at most 20 different whole
-        numbers are classes, other numbers are regression targets.
+        Column to predict; without it, a column named "target". Texts, at most 20 different whole
+        numbers and numbers that begin with zeros (007) are classes, other numbers are regression
+        targets.
     task : "classification", "regression" or None
         Overrides that.
     drop : str or sequence of str
@@ -87,7 +93,7 @@ def table_source(
 
 
 def _target_column(frame: Frame, target: str | None) -> str:
-    names, wanted = frame.names, "target" if target is None else target
+    names, wanted = frame.names, TARGET if target is None else target
     if wanted in names:
         return wanted
     known = suggest(str(wanted), names)
@@ -135,7 +141,8 @@ def _target(
         remedy = "leave out the row, or choose missing='drop'"
         faults.add(row, name, f"{cells.at(row)}: is missing; {remedy}")
         return nothing
-    if task != "regression" and (cells.no_number.any() or not known.any()):
+    padded = cells.text.map(str).str.fullmatch(_PADDED).to_numpy(bool)
+    if task != "regression" and (cells.no_number.any() or padded.any() or not known.any()):
         return cells.text.map(str).to_numpy(dtype=np.str_), known
     why = check_numbers(cells, "correct it, leave out the row, or choose task='classification'")
     if why:
@@ -149,5 +156,5 @@ def _whole_or_real(cells: Cells, task: str | None) -> NDArray[Any]:
     values = np.nan_to_num(cells.values)
     given = values[~cells.missing]
     few = task is not None or len(np.unique(given)) <= MANY
-    whole = bool(np.all(given == np.floor(given))) and np.abs(given).max() < 2**53
+    whole = bool(np.all(given == np.floor(given))) and np.abs(given).max() < WHOLE
     return values.astype(np.int64) if whole and few else values

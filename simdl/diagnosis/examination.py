@@ -9,9 +9,10 @@ import numpy as np
 
 from simdl.data import Data
 from simdl.diagnosis.expectation import expected
-from simdl.diagnosis.faults import Case, faults
+from simdl.diagnosis.faults import Case
 from simdl.diagnosis.health import NAN, Gradient, Health, Row, Validation
 from simdl.diagnosis.measuring import Look, Measured, Train, measure
+from simdl.diagnosis.rules import judged
 from simdl.parameters import Parameters
 
 
@@ -30,7 +31,7 @@ def examine(train: Train, data: Data, start: Parameters | None, result: Any) -> 
     gradient = Gradient(_ratio(m.birth), _ratio(m.end), *theory)
     validation, fallen, losses = _losses(result)
     case = Case(result, m, gradient, losses, validation, fallen)
-    return Health(_rows(result, m), gradient, validation, faults(case))
+    return Health(_rows(result, m), gradient, validation, judged(case))
 
 
 def _ratio(look: Look) -> float:

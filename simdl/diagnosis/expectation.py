@@ -71,7 +71,8 @@ def _read(layers: Any) -> tuple[list[Any], str, float]:
     """
     dense: list[Any] = []
     found: list[tuple[str, float]] = []
-    for layer in layers:
+    last = last_dense(layers)
+    for place, layer in enumerate(layers):
         if isinstance(layer, L.Dense):
             if len(found) < len(dense):
                 found.append(("identity", 0.0))
@@ -79,7 +80,7 @@ def _read(layers: Any) -> tuple[list[Any], str, float]:
         elif type(layer) in _NAMES and len(found) == len(dense) - 1:
             found.append((_NAMES[type(layer)], getattr(layer, "alpha", 0.0)))
         elif not isinstance(layer, L.Flatten | L.Identity):
-            if dense and dense[-1] is last_dense(layers):
+            if last is not None and place > last:
                 break  # what shapes the output is behind every gradient that is compared
             raise LookupError(type(layer).__name__)
     inner = dict.fromkeys(found[: len(dense) - 1])
@@ -88,10 +89,11 @@ def _read(layers: Any) -> tuple[list[Any], str, float]:
     return dense, *next(iter(inner), ("identity", 0.0))
 
 
-def last_dense(layers: Any) -> Any:
-    """The last layer with weights if it is a plain dense one, else None."""
-    weighted = [v for v in layers if isinstance(v, L.Dense | L.Conv1D | L.Conv2D | L.Residual)]
-    return weighted[-1] if weighted and isinstance(weighted[-1], L.Dense) else None
+def last_dense(layers: Any) -> int | None:
+    """Where the last layer with weights stands if it is a plain dense one, else None."""
+    weights = L.Dense | L.Conv1D | L.Conv2D | L.Residual
+    weighted = [place for place, layer in enumerate(layers) if isinstance(layer, weights)]
+    return weighted[-1] if weighted and isinstance(layers[weighted[-1]], L.Dense) else None
 
 
 def _factor(initializer: Any, fan_in: int, fan_out: int) -> float | None:

@@ -1,4 +1,6 @@
-"""Which warnings a training deserves. Each threshold has its reason, and what was measured.
+"""What is wrong with a training, judged fault by fault.
+
+Each threshold has its reason, and what was measured.
 
 "Sound" are small dense, convolution and residual networks that learn digits, wine or a smooth
 function; their extremes stand beside the thresholds.
@@ -7,13 +9,13 @@ function; their extremes stand beside the thresholds.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from simdl.diagnosis.health import Fault, Gradient, Validation
+from simdl.diagnosis.health import Gradient, Validation
 from simdl.diagnosis.measuring import Measured
 from simdl.losses import BinaryCrossEntropy, Loss, MeanSquaredError, SoftmaxCrossEntropy
 
@@ -22,8 +24,9 @@ from simdl.losses import BinaryCrossEntropy, Loss, MeanSquaredError, SoftmaxCros
 VANISHING = 1e-3
 # Sound: 7 and less (a residual net); from 100 no one rate serves the first layer and the last.
 EXPLODING = 100.0
-# Most of a layer is silent or stuck. Sound: 12 % dead, 34 % saturated, and less.
-DEAD, SATURATED = 0.25, 0.5
+# Much of a layer is silent or stuck. Sound: 12 % dead, 34 % saturated, and less; but a quarter of a
+# second layer above one single input is born dead: so it must have died, or be more than half.
+DEAD, DIED, SILENT, SATURATED = 0.25, 0.1, 0.5, 0.5
 # About 1e-3 an update is customary (sound: 8e-4 to .015); a hundred times fewer, and weights that
 # come nowhere in the whole training, and a loss that shows it.
 SMALL_UPDATE, UNMOVED, STILL = 1e-5, 0.01, 0.05
@@ -34,6 +37,7 @@ LARGE_UPDATE, FAR, POOR = 0.1, 10.0, 0.5
 RISES = 0.25
 # Rise of the validation loss over its least value, after Prechelt's generalization loss (1998), and
 # over what it fell before, without which small losses of sound networks (+46 %, 8 %) would count.
+# A network may be born far worse than one answer for all is; to come down to that is no merit.
 RISE, OF_FALL = 0.05, 0.1
 # Orders of magnitude between inputs; and all of them far from 1, for which initializers are made.
 # Sound: 2.4 between inputs that vary, .9 to 1 overall; pixels from 0 to 16: 7.
@@ -82,7 +86,8 @@ def _cut(dead: Mapping[str, float]) -> bool:
     return max(dead.values(), default=0) == 1
 
 
-def _vanishing(case: Case) -> str:
+def vanishing(case: Case) -> str:
+    """The first layer gets next to no gradient, at birth and at the end."""
     g, m = case.gradient, case.m
     birth = math.nan if _cut(m.birth.dead) else g.birth
     end = math.nan if _cut(m.end.dead) else g.end
@@ -91,7 +96,8 @@ def _vanishing(case: Case) -> str:
     return f"the first layer gets {_two(g)} times the last one's gradient{_theory(g)}"
 
 
-def _exploding(case: Case) -> str:
+def exploding(case: Case) -> str:
+    """The first layer gets far more gradient than the last, at birth and at the end."""
     g = case.gradient
     if not np.fmin(g.birth, g.end) > EXPLODING:
         return ""
@@ -106,16 +112,20 @@ def _theory(g: Gradient) -> str:
     return "" if math.isnan(g.expected) else f"; theory at birth: {g.expected:.2g}"
 
 
-def _dead(case: Case) -> str:
+def dead(case: Case) -> str:
+    """Units that fire for no training sample, and died or are most of a layer."""
     worst = _worst(case.m.end.dead)
     if case.diverged or case.blank or worst is None or not worst[1] > DEAD:
         return ""
     layer, share = worst
     born = case.m.birth.dead.get(layer, math.nan)
+    if share < SILENT and share < born + DIED:
+        return ""
     return f"{share:.0%} of layer {layer} fire for no training sample ({born:.0%} at birth)"
 
 
-def _saturated(case: Case) -> str:
+def saturated(case: Case) -> str:
+    """Activations where their slope is next to none."""
     worst = _worst(case.m.end.saturation)
     if case.diverged or worst is None or not worst[1] > SATURATED:
         return ""
@@ -128,14 +138,16 @@ def _worst(shares: Any) -> tuple[str, float] | None:
     return max(shares.items(), key=lambda pair: pair[1], default=None)
 
 
-def _symmetry(case: Case) -> str:
+def symmetry(case: Case) -> str:
+    """Units that compute one and the same."""
     if case.diverged or case.silent or case.blank or not case.m.alike:
         return ""
     layer, units = next(iter(case.m.alike.items()))
     return f"all {units} units of layer {layer} had the same weights at birth and have them still"
 
 
-def _small_rate(case: Case) -> str:
+def small_rate(case: Case) -> str:
+    """Weights that come nowhere, and a loss that shows it."""
     m = case.m
     update, moved = (max(v.values(), default=0.0) for v in (m.update, m.moved))
     still = m.end.loss > (1 - STILL) * m.birth.loss > 0
@@ -148,7 +160,8 @@ def _small_rate(case: Case) -> str:
     )
 
 
-def _large_rate(case: Case) -> str:
+def large_rate(case: Case) -> str:
+    """A loss that rises or leaps, or weights thrown far away."""
     m, losses = case.m, case.losses
     if case.diverged:
         return ""
@@ -166,11 +179,15 @@ def _large_rate(case: Case) -> str:
     return ""
 
 
-def _overfitting(case: Case) -> str:
+def overfitting(case: Case) -> str:
+    """A validation loss that rose again while the training loss fell."""
     v, (before, since) = case.validation, case.fallen
     if v is None or case.diverged or not since > OF_FALL:
         return ""
-    if not (v.end > (1 + RISE) * v.least and v.end - v.least > OF_FALL * before):
+    outputs = case.m.end.output.shape[1]
+    constant = constant_loss(case.result.training.loss, case.m.targets, outputs)
+    fell = min(before, constant - v.least)
+    if not (v.end > (1 + RISE) * v.least and v.end - v.least > OF_FALL * fell):
         return ""
     return (
         f"the validation loss was least at {v.unit} {v.at:g}, {v.least:.4g}; since then it rose to "
@@ -178,7 +195,8 @@ def _overfitting(case: Case) -> str:
     )
 
 
-def _divergence(case: Case) -> str:
+def divergence(case: Case) -> str:
+    """Numbers that are finite no more."""
     if not case.diverged:
         return ""
     update = max(case.m.peak.values(), default=0.0)
@@ -186,33 +204,40 @@ def _divergence(case: Case) -> str:
     return f"{case.result.reason}{large}"
 
 
-def _blank(case: Case) -> str:
+def blank(case: Case) -> str:
+    """No input differs between samples."""
     return "each is one value for all training samples" if case.blank else ""
 
 
-def _inputs(case: Case) -> str:
-    from simdl.layers import BatchNorm
+def inputs(case: Case) -> str:
+    """Inputs of very different sizes, or all far from 1."""
+    from simdl.layers import BatchNorm, Flatten, GroupNorm, Identity, LayerNorm, RMSNorm
 
-    columns, first = case.m.columns, case.result.training.net.layers[0]
-    varied = columns[(columns > 0) & ~case.m.steady]
+    layers = case.result.training.net.layers
+    first = next((v for v in layers if not isinstance(v, Flatten | Identity)), None)
+    varied = case.m.columns[(case.m.columns > 0) & ~case.m.steady]
     if not varied.size or isinstance(first, BatchNorm):
         return ""
     low, high, overall = varied.min(), varied.max(), math.sqrt(case.m.mean_square)
-    if high > APART * low:
+    if high > APART * low:  # which norms over a sample's values do not mend
         return f"root mean squares from {low:.2g} to {high:.2g}"
+    if isinstance(first, LayerNorm | RMSNorm | GroupNorm):
+        return ""
     if not SMALL_INPUTS < overall < LARGE_INPUTS:
         return f"their root mean square is {overall:.2g}"
     return ""
 
 
-def _targets(case: Case) -> str:
+def targets(case: Case) -> str:
+    """Numbers to predict far from 1."""
     size = math.sqrt(float(np.mean(case.m.targets.astype(float) ** 2)))
     if not case.m.numbers or size == 0 or SMALL_INPUTS < size < 1 / SMALL_INPUTS:
         return ""
     return f"their root mean square is {size:.2g}"
 
 
-def _squashed(case: Case) -> str:
+def squashed(case: Case) -> str:
+    """A loss that takes logits, behind a layer that leaves none."""
     from simdl.layers import Sigmoid, Softmax
 
     training = case.result.training
@@ -224,12 +249,13 @@ def _squashed(case: Case) -> str:
     return f"the loss takes logits, and {type(last).__name__} leaves them no more than 0 to 1"
 
 
-def _constant(case: Case) -> str:
+def constant(case: Case) -> str:
+    """One answer for all samples, or next to it."""
     m, training = case.m, case.result.training
     if case.diverged or not np.isfinite(m.end.loss) or len(m.targets) < 2:
         return ""
     outputs = m.end.output.shape[1]
-    least = _constant_loss(training.loss, m.targets, outputs)
+    least = constant_loss(training.loss, m.targets, outputs)
     # Logits that differ by less tell nothing; numbers are measured by their targets.
     logits = isinstance(training.loss, SoftmaxCrossEntropy | BinaryCrossEntropy)
     unit = 1.0 if logits else float(m.targets.std(0).mean())
@@ -243,7 +269,7 @@ def _constant(case: Case) -> str:
     )
 
 
-def _constant_loss(loss: Loss, targets: np.ndarray, outputs: int) -> float:
+def constant_loss(loss: Loss, targets: np.ndarray, outputs: int) -> float:
     """Loss of the best single answer (nearly so for huber, whose best lies by the median)."""
     rule, option = loss.rule()
     if isinstance(loss, SoftmaxCrossEntropy):
@@ -260,86 +286,3 @@ def _constant_loss(loss: Loss, targets: np.ndarray, outputs: int) -> float:
     losses, gradients = np.empty(len(targets), targets.dtype), np.empty_like(answers)
     rule(losses, gradients, answers, targets, option)
     return float(losses.mean(dtype=float))
-
-
-class _Rule(NamedTuple):
-    """`judge` says what is wrong, or ""; what helps, and the scenario that shows it."""
-
-    name: str
-    judge: Callable[[Case], str]
-    remedy: str
-    scenario: str
-
-
-RULES = (
-    _Rule(
-        "divergence", _divergence,
-        "a learning rate ten times lower, clip_norm=1, scaled inputs and targets",
-        "gradient_descent",
-    ),
-    _Rule(
-        "vanishing gradient", _vanishing,
-        "ReLU with init='he_normal', fewer layers, BatchNorm or Residual", "vanishing_gradients",
-    ),
-    _Rule(
-        "exploding gradient", _exploding,
-        "init='he_normal' (ReLU) or 'glorot_normal' (tanh), BatchNorm, clip_norm=1",
-        "exploding_gradients",
-    ),
-    _Rule(
-        "dead units", _dead,
-        "init='he_normal' with biases from 0, a lower learning rate, LeakyReLU", "dead_relu",
-    ),
-    _Rule(
-        "saturated units", _saturated,
-        "smaller initial weights ('glorot_normal'), scaled inputs, a lower learning rate",
-        "initialization",
-    ),
-    _Rule(
-        "symmetric units", _symmetry,
-        "weights drawn at random (init='he_normal' or 'glorot_normal'): equal ones stay equal",
-        "initialization",
-    ),
-    _Rule(
-        "learning rate too small", _small_rate,
-        "a learning rate ten or more times higher (Adam: 1e-3)", "gradient_descent",
-    ),
-    _Rule(
-        "learning rate too large", _large_rate,
-        "a learning rate three to ten times lower, or a schedule that lowers it",
-        "gradient_descent",
-    ),
-    _Rule(
-        "overfitting", _overfitting,
-        "stop='patience', more data, Dropout, l2 or a smaller network", "overfitting",
-    ),
-    _Rule(
-        "constant inputs", _blank,
-        "inputs that differ between samples: there is nothing to learn from", "input_normalization",
-    ),
-    _Rule(
-        "unscaled inputs", _inputs,
-        "scale='standard' where the data are loaded, or BatchNorm() as the first layer",
-        "input_normalization",
-    ),
-    _Rule(
-        "unscaled targets", _targets,
-        "targets of mean 0 and standard deviation 1; files are scaled so when loaded",
-        "input_normalization",
-    ),
-    _Rule(
-        "squashed logits", _squashed,
-        "a Dense as last layer: the loss applies softmax or sigmoid itself", "softmax",
-    ),
-    _Rule(
-        "constant output", _constant,
-        "what the other warnings name; longer training, weaker penalties, weights that differ",
-        "initialization",
-    ),
-)  # fmt: skip
-
-
-def faults(case: Case) -> tuple[Fault, ...]:
-    """Return what is wrong, the gravest first."""
-    judged = ((rule, rule.judge(case)) for rule in RULES)
-    return tuple(Fault(r.name, found, r.remedy, r.scenario) for r, found in judged if found)

@@ -69,6 +69,7 @@ class Measured:
     mean_square : of the inputs
     targets : (n, k) of the fixed batch, as the loss takes them
     numbers : whether targets are numbers, no classes
+    given : whether it started from weights that were given, not drawn
     """
 
     birth: Look
@@ -83,6 +84,7 @@ class Measured:
     mean_square: float
     targets: np.ndarray
     numbers: bool
+    given: bool
 
 
 def measure(result: Any, train: Train, data: Data, start: Parameters | None) -> Measured:
@@ -112,6 +114,7 @@ def measure(result: Any, train: Train, data: Data, start: Parameters | None) -> 
         float(np.mean(inputs**2)),
         training.loss.targets(t[rows], net.output_shape, net.dtype, "data.train"),
         t.ndim == 2,
+        start is not None,
     )
 
 

@@ -11,6 +11,7 @@ from simdl.engine.state import (
     GRADIENT,
     LOSS,
     PARAMETERS,
+    STATISTICS,
     STATUS,
     WHERE,
 )
@@ -21,7 +22,8 @@ from simdl.kernels.statistics import all_finite
 def diagnose(ops, run, at, step, loss, report):
     """Report what left the finite numbers first, and in which op.
 
-    Order: the parameters (made by the step before), then this step's activations, loss, gradient.
+    Order: the parameters (made by the step before), then this step's activations, running
+    statistics, loss, gradient.
     """
     report[STATUS], report[AT_STEP], report[WHERE] = DIVERGED, step, -1
     for i in range(ops.size):
@@ -35,6 +37,11 @@ def diagnose(ops, run, at, step, loss, report):
         op = ops[i]
         if not all_finite(at.arena[op.y : op.y + run.rows * op.n_out]):
             report[CAUSE], report[WHERE] = ACTIVATIONS, i
+            return
+    for i in range(ops.size):
+        op = ops[i]
+        if not all_finite(at.buffers[op.buffer : op.buffer + op.n_buffer]):
+            report[CAUSE], report[WHERE] = STATISTICS, i
             return
     if not np.isfinite(loss):
         report[CAUSE], report[WHERE] = LOSS, ops.size - 1

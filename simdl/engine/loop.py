@@ -114,7 +114,8 @@ def train_one(how, space, parts, trials, s, records, control):
         if plan.probe_every > 0 and step % plan.probe_every == 0:
             look(probes.batch, probes.options, step, probed.looks[s], ops, run, at)
         report[PROBED] = step + 1
-        if not (np.isfinite(loss) and all_finite(at.arena[plan.first :]) and all_finite(at.grads)):
+        sound = np.isfinite(loss) and all_finite(at.arena[plan.first :]) and all_finite(at.grads)
+        if not (sound and all_finite(at.buffers)):
             diagnose(ops, run, at, step, loss, report)
             break
         penalize(how, at)

@@ -10,7 +10,7 @@ STATUS, STEPS_DONE, CAUSE, WHERE, AT_STEP, PROBED, EVALUATED = 0, 1, 2, 3, 4, 5,
 JUDGED, BEST, VERDICT = 7, 8, 9  # how often, which of them was the best (or -1), what the rule said
 REPORT_SIZE = 10
 RUNNING, COMPLETED, DIVERGED, CANCELLED, STOPPED = 0, 1, 2, 3, 4
-ACTIVATIONS, LOSS, GRADIENT, PARAMETERS = 1, 2, 3, 4
+ACTIVATIONS, LOSS, GRADIENT, PARAMETERS, STATISTICS = 1, 2, 3, 4, 5
 
 Part = namedtuple("Part", "x t")  # (d, n, inputs), (d, n, targets); d = 1 where seeds share it
 Parts = namedtuple("Parts", "train validation test")

@@ -38,16 +38,23 @@ _LISTED = 6  # changed modules in a message
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """Return the tables of a TOML file; modules that it names may lie beside it."""
+    """Return the tables of a TOML file; modules and data that it names may lie beside it."""
     search_beside(path)
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; check the path") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: is no TOML: {error}") from None
     except OSError as error:
         raise StorageError(f"{path}: cannot be read: {error.strerror or error}") from None
+    data = table.get("data")
+    named = data.get("path") if isinstance(data, dict) else None
+    if isinstance(named, str) and "\0" not in named:
+        beside = path.parent / named
+        if not Path(named).expanduser().is_absolute() and beside.is_file():
+            table["data"]["path"] = str(beside)
+    return table
 
 
 def from_table(table: Mapping[str, Any], name: str) -> tuple[dict[str, Any], list[str]]:

@@ -121,7 +121,13 @@ class Sweep:
     def missing(
         self, store: str | os.PathLike[str] | None = None, shard: tuple[int, int] | None = None
     ) -> int:
-        """Return how many trials `run` would have to run; a store that is not there stays so."""
+        """Return how many trials `run` would have to run; raises what `run` raises of these.
+
+        Parameters
+        ----------
+        store : path; one that is not there is not made. None: nothing is stored yet
+        shard : (i, n), the i-th of n parts, from 1; None: all
+        """
         identities = self._distinct(shard)
         if store is None or not Path(store).exists():
             return len(identities)
@@ -148,6 +154,10 @@ class Sweep:
         """Return what `run` would take: trials, seconds by a short pilot, memory; keep nothing.
 
         Times are this machine's, also where a cluster is to run it, which is not asked.
+
+        Parameters
+        ----------
+        store, shard, jobs, fresh, executor : as of `run`
         """
         wanted = set(self._distinct(shard))
         if store is not None and Path(store).exists() and not fresh:
