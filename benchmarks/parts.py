@@ -19,7 +19,7 @@ import numba
 import numpy as np
 from numba import njit, types
 from ours import Products, Simdl
-from shapes import SHAPES, Task, network, task
+from shapes import SHAPES, Task, task
 
 from simdl import optimizers
 from simdl._jit import address, call
@@ -83,7 +83,7 @@ def order_part(step):
 
 def prepare(given: Task) -> tuple[Layout, Step]:
     """Return a step's ops and buffers, filled by one forward and backward."""
-    net = network(given.widths)
+    net = given.net
     program, options = net.program, np.array(optimizers.Adam().rule()[1])
     layout = program.layout(given.batch)
     flat = net.init(0).flat
@@ -91,7 +91,7 @@ def prepare(given: Task) -> tuple[Layout, Step]:
     run = records(RUN, 1)
     run[0].rows, run[0].training = given.batch, 1
     step = Step(
-        at, run, given.x, given.t.astype(np.float32)[:, None], given.first.reshape(-1).copy(),
+        at, run, given.x.reshape(len(given.x), -1), given.t.astype(np.float32)[:, None], given.first.reshape(-1).copy(),
         np.zeros((given.batch, 1), np.float32), np.zeros(given.batch, np.float32),
         layout.view(at.arena, program.output), layout.view(at.deltas, program.output),
         layout.offsets[1], np.zeros((2, flat.size), np.float32), options,

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from shapes import LR, SHAPES, Task, network, task
+from shapes import LR, SHAPES, Task, task
 
 SHAPE = SHAPES[0]  # 64-32-32-10, batch 32
 EPOCHS = 31  # of 33 steps
@@ -56,10 +56,10 @@ def ours() -> Callable[[int], Part]:
     from simdl.training import describe, train_chunk
 
     given = tasks()[0]
-    net, data = network(given.widths), simdl.Data(train=(given.x, given.t))
+    net, data = given.net, simdl.Data(train=(given.x, given.t))
     starts = [net.init(seed) for seed in range(SEEDS)]
     for start, own in zip(starts, tasks(), strict=True):
-        for view, array in zip(start.values(), (a for w in own.weights for a in w), strict=True):
+        for view, array in zip(start.values(), own.start.values(), strict=True):
             view[:] = array
     pool = ThreadPoolExecutor(PARTS)
 
@@ -88,12 +88,12 @@ def jax_trained() -> Any:
     from peers_jax import run
 
     optimizer = optax.flatten(optax.adam(LR))
-    over = jax.vmap(
-        lambda params, x, t, orders: run(
-            (params, optimizer.init(params)), x, t, orders, optimizer, SHAPE.batch
-        )[0],
-        in_axes=(0, None, None, 0),
-    )
+
+    def train(params: Any, x: Any, t: Any, orders: Any) -> Any:
+        carry = params, {}, optimizer.init(params), None
+        return run(carry, x, t, orders, optimizer, SHAPE.batch, SHAPE.layers, False)[0]
+
+    over = jax.vmap(train, in_axes=(0, None, None, 0))
     return jax.jit(over)
 
 
@@ -103,7 +103,7 @@ def jax_given(seeds: range, first: bool) -> Any:
     import jax
     from jax import numpy as jnp
 
-    own = [list(tasks()[seed].weights) for seed in seeds]
+    own = [tasks()[seed].start for seed in seeds]
     params = jax.tree.map(lambda *arrays: jnp.stack(arrays), *own)
     given = tasks()[0]
     orders = jnp.asarray(orders_of(seeds, first), jnp.int32)
@@ -121,7 +121,8 @@ def jax_part(seeds: range, first: bool) -> Part:
     begun = time.perf_counter()
     params = jax.block_until_ready(jax_trained()(*arguments))
     took = time.perf_counter() - begun
-    losses = jax.vmap(mean_loss, in_axes=(0, None, None))(params, *arguments[1:3])
+    of = jax.vmap(lambda own, x, t: mean_loss(own, {}, SHAPE.layers, x, t)[0], (0, None, None))
+    losses = of(params, *arguments[1:3])
     return [float(loss) for loss in losses], took
 
 

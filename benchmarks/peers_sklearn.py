@@ -15,17 +15,18 @@ class Sklearn(Contender):
     def __init__(self, task: Task) -> None:
         super().__init__(task)
         self.classes = np.arange(task.widths[-1])
+        self.x = task.x.reshape(len(task.x), -1)
         self.model = MLPClassifier(
             task.widths[1:-1], activation="tanh", solver="adam", alpha=0.0,
             learning_rate_init=LR, batch_size=task.batch, shuffle=False, random_state=0,
         )  # fmt: skip
         rows = np.arange(task.batch)
-        self.model.partial_fit(task.x[rows], task.t[rows], classes=self.classes)  # makes its arrays
+        self.model.partial_fit(self.x[rows], task.t[rows], classes=self.classes)  # makes its arrays
         self.restart()
 
     def restart(self) -> None:
         model = self.model
-        for i, (weight, bias) in enumerate(self.task.weights):
+        for i, (weight, bias) in enumerate(self.task.dense):
             model.coefs_[i][:] = weight
             model.intercepts_[i][:] = bias
         if hasattr(model, "_optimizer"):
@@ -33,10 +34,10 @@ class Sklearn(Contender):
 
     def train(self, orders: np.ndarray) -> None:
         for order in orders:
-            self.model.partial_fit(self.task.x[order], self.task.t[order])
+            self.model.partial_fit(self.x[order], self.task.t[order])
 
     def loss(self) -> float:
-        shares = self.model.predict_proba(self.task.x)
+        shares = self.model.predict_proba(self.x)
         return float(-np.log(shares[np.arange(len(shares)), self.task.t]).mean())
 
     def versions(self) -> dict[str, str]:
