@@ -36,7 +36,8 @@ class Simdl(Contender):
 
     def train(self, orders: np.ndarray) -> None:
         result = simdl.train(
-            self.task.net if self.dropping else self.task.undropped, self.data, loss="softmax_cross_entropy", batch_size=self.task.batch,
+            self.task.net if self.dropping else self.task.undropped, self.data,
+            loss="softmax_cross_entropy", batch_size=self.task.batch,
             optimizer=simdl.optimizers.Adam(lr=LR), steps=orders.size // self.task.batch,
             probes=[], seed=SEED, params=self.start,
         )  # fmt: skip

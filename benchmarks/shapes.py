@@ -95,8 +95,9 @@ class Task:
 
     Attributes
     ----------
-    x, t : (n, *input_shape) standardised, in the task's precision, (n,) int64 classes; n is a multiple of `batch`,
-        so that nobody has a short last batch, which would cost some peers a second compilation
+    x, t : (n, *input_shape) standardised, in the task's precision, (n,) int64 classes; n is a
+        multiple of `batch`, so that nobody has a short last batch, which would cost some peers a
+        second compilation
     start : the parameters and the running statistics, by name
     first : (CHECKED_STEPS, batch) the samples of the first steps, as simdl draws them
     """

@@ -21,7 +21,8 @@ from numba.np.arrayobj import populate_array
 
 from simdl._jit import JIT, intrinsic
 
-ROWS = 4  # of a tile: with two vectors across, eight sums hide the latency of one product
+ROWS = 4  # of a tile of two vectors or three; eight sums hide the latency of one product
+TALL = 8  # of a tile of one vector
 _INDEX, _LANE = ir.IntType(64), ir.IntType(32)
 
 
@@ -33,37 +34,46 @@ def register_bytes() -> int:
 
 
 @functools.cache
-def tile(vectors: int) -> Any:
-    """Return ``tile(c, c_row, rows, a, a_row, a_step, b, b_row, s, s_row, last, k)``: C = S + A B.
+def tile(vectors: int, height: int) -> Any:
+    """Return ``f(c, c_row, rows, a, a_row, a_step, a_part, parts, b, b_row, s, s_row, last, k)``.
 
-    C has at most ROWS `rows`, `c_row` elements apart, and `vectors` vectors of columns, the last of
-    which begins at column `last` and may overlap the one before. All arrays are flat: A[r, l] =
-    a[r a_row + l a_step] and B[l, j] = b[l b_row + j], with l from 0 to k - 1, k > 0; S[r, j] =
-    s[r s_row + j], or 0 where s is empty. All of S is read before any of C is written.
+    It makes C = S + A B. C has at most `height` `rows`, `c_row` elements apart, and `vectors`
+    vectors of columns, the last of which begins at column `last` and may overlap the one before.
+    All arrays are flat. The sum runs over `parts` parts of k elements each, both above 0: for part u and l
+    from 0 to k - 1 the element of A is a[r a_row + u a_part + l a_step], and that of B is
+    b[(u k + l) b_row + j]. S[r, j] = s[r s_row + j], or 0 where s is empty. All of S is read before
+    any of C is written.
     """
 
-    def signature(typing_context, c, c_row, rows, a, a_row, a_step, b, b_row, s, s_row, last, k):  # type: ignore[no-untyped-def]
+    def signature(  # type: ignore[no-untyped-def]
+        typing_context, c, c_row, rows, a, a_row, a_step, a_part, parts, b, b_row, s, s_row, last, k
+    ):
         n = types.intp
 
         def generate(context, builder, sig, values):  # type: ignore[no-untyped-def]
             arrays = {
                 name: context.make_array(sig.args[at])(context, builder, values[at])
-                for name, at in (("c", 0), ("a", 3), ("b", 6), ("s", 8))
+                for name, at in (("c", 0), ("a", 3), ("b", 8), ("s", 10))
             }
-            names = ("c_row", "rows", "a_row", "a_step", "b_row", "s_row", "last", "k")
-            places = (1, 2, 4, 5, 7, 9, 10, 11)
+            names = (
+                "c_row", "rows", "a_row", "a_step", "a_part", "parts", "b_row", "s_row", "last", "k"
+            )  # fmt: skip
+            places = (1, 2, 4, 5, 6, 7, 9, 11, 12, 13)
             numbers = {name: values[at] for name, at in zip(names, places, strict=True)}
-            _emit(builder, arrays, numbers, vectors)
+            _emit(builder, arrays, numbers, vectors, height)
             return context.get_dummy_value()
 
-        return types.none(c, n, n, a, n, n, b, n, s, n, n, n), generate
+        return types.none(c, n, n, a, n, n, n, n, b, n, s, n, n, n), generate
 
-    def plainly(c, c_row, rows, a, a_row, a_step, b, b_row, s, s_row, last, k):  # type: ignore[no-untyped-def]
+    def plainly(  # type: ignore[no-untyped-def]
+        c, c_row, rows, a, a_row, a_step, a_part, parts, b, b_row, s, s_row, last, k
+    ):
         lanes = register_bytes() // c.itemsize
         runs = [*range(0, (vectors - 1) * lanes, lanes), last]
         columns = np.unique([run + lane for run in runs for lane in range(lanes)])
-        row, step = np.arange(rows)[:, None], np.arange(k)
-        left, right = a[row * a_row + step * a_step], b[step[:, None] * b_row + columns]
+        row, step = np.arange(rows)[:, None], np.arange(parts * k)
+        along = step // k * a_part + step % k * a_step
+        left, right = a[row * a_row + along], b[step[:, None] * b_row + columns]
         with np.errstate(all="ignore"):
             terms = left[:, :, None] * right
             if s.size:
@@ -73,11 +83,13 @@ def tile(vectors: int) -> Any:
     return intrinsic(signature) if JIT else plainly
 
 
-def _emit(builder: Any, arrays: dict[str, Any], n: dict[str, Any], vectors: int) -> None:
-    """Write the loop over k: a load a vector of B, a broadcast a row of A, a product for each.
+def _emit(
+    builder: Any, arrays: dict[str, Any], n: dict[str, Any], vectors: int, height: int
+) -> None:
+    """Write the loops over parts and k: a load a vector of B, a broadcast a row of A, a product.
 
-    Where there are fewer rows than ROWS the last one is computed again and written again: sums that
-    are there run side by side, so that costs nothing.
+    Where there are fewer rows than `height` the last one is computed again and written again: sums
+    that are there run side by side, so that costs nothing.
     """
     real = arrays["c"].data.type.pointee
     width = 4 if isinstance(real, ir.FloatType) else 8
@@ -91,9 +103,9 @@ def _emit(builder: Any, arrays: dict[str, Any], n: dict[str, Any], vectors: int)
     final = builder.sub(n["rows"], _INDEX(1))
     numbers = [
         builder.select(builder.icmp_signed("<", final, _INDEX(r)), final, _INDEX(r))
-        for r in range(ROWS)
+        for r in range(height)
     ]
-    every = range(ROWS)
+    every = range(height)
 
     def at(name: str, start: Any) -> Any:
         return builder.gep(arrays[name].data, [start])
@@ -113,19 +125,29 @@ def _emit(builder: Any, arrays: dict[str, Any], n: dict[str, Any], vectors: int)
     zero = ir.Constant(vector, [ir.Constant(real, 0.0)] * lanes)
     a_rows, c_rows = rows_of("a", "a_row"), rows_of("c", "c_row")
     before = builder.block
-    given = builder.append_basic_block("given")
-    loop, done = builder.append_basic_block("loop"), builder.append_basic_block("done")
-    builder.cbranch(builder.icmp_signed("==", arrays["s"].nitems, _INDEX(0)), loop, given)
+    given, part = (builder.append_basic_block(name) for name in ("given", "part"))
+    loop, last = (builder.append_basic_block(name) for name in ("loop", "last"))
+    done = builder.append_basic_block("done")
+    builder.cbranch(builder.icmp_signed("==", arrays["s"].nitems, _INDEX(0)), part, given)
     builder.position_at_end(given)
     begun = [[load(place) for place in across(row)] for row in rows_of("s", "s_row")]
+    builder.branch(part)
+
+    # for u in range(parts)
+    builder.position_at_end(part)
+    number = builder.phi(_INDEX)
+    held = [[builder.phi(vector) for _ in starts] for _ in every]
+    a_start = builder.mul(number, n["a_part"])
+    b_start = builder.mul(builder.mul(number, n["k"]), n["b_row"])
     builder.branch(loop)
 
     # for l in range(k)
     builder.position_at_end(loop)
     step = builder.phi(_INDEX)
     sums = [[builder.phi(vector) for _ in starts] for _ in every]
-    b = [load(place) for place in across(at("b", builder.mul(step, n["b_row"])))]
-    along, added = builder.mul(step, n["a_step"]), []
+    right = builder.add(b_start, builder.mul(step, n["b_row"]))
+    b = [load(place) for place in across(at("b", right))]
+    along, added = builder.add(a_start, builder.mul(step, n["a_step"])), []
     for r in every:
         one = builder.load(builder.gep(a_rows[r], [along]))
         alone = builder.insert_element(ir.Constant(vector, ir.Undefined), one, _LANE(0))
@@ -133,13 +155,19 @@ def _emit(builder: Any, arrays: dict[str, Any], n: dict[str, Any], vectors: int)
         a = builder.shuffle_vector(alone, ir.Constant(vector, ir.Undefined), lane)
         added.append([builder.call(fma, [a, b[v], sums[r][v]]) for v in range(vectors)])
     following = builder.add(step, _INDEX(1))
-    for block, first in ((before, _INDEX(0)), (given, _INDEX(0)), (loop, following)):
-        step.add_incoming(first, block)
+    step.add_incoming(_INDEX(0), part)
+    step.add_incoming(following, loop)
+    builder.cbranch(builder.icmp_signed("<", following, n["k"]), loop, last)
+    builder.position_at_end(last)
+    further = builder.add(number, _INDEX(1))
+    builder.cbranch(builder.icmp_signed("<", further, n["parts"]), part, done)
+    for block, first in ((before, _INDEX(0)), (given, _INDEX(0)), (last, further)):
+        number.add_incoming(first, block)
     for r, v in itertools.product(every, range(vectors)):
-        sums[r][v].add_incoming(zero, before)
-        sums[r][v].add_incoming(begun[r][v], given)
-        sums[r][v].add_incoming(added[r][v], loop)
-    builder.cbranch(builder.icmp_signed("<", following, n["k"]), loop, done)
+        for block, value in ((before, zero), (given, begun[r][v]), (last, added[r][v])):
+            held[r][v].add_incoming(value, block)
+        for block, value in ((part, held[r][v]), (loop, added[r][v])):
+            sums[r][v].add_incoming(value, block)
 
     builder.position_at_end(done)
     for r in every:

@@ -20,8 +20,8 @@ from typing import Annotated, Any
 import typer
 
 from simdl import RESULTS_VERSION, __version__
-from simdl.commands import sweep_commands
-from simdl.commands.options import Jobs
+from simdl.commands import sweep_commands, train_commands
+from simdl.commands.options import Jobs, Json, Pairs
 from simdl.commands.options import path as _path
 from simdl.errors import InputError, Interrupted, StorageError
 
@@ -38,14 +38,12 @@ Names = Annotated[list[str], typer.Argument(metavar="NAME|FILE.py ...", show_def
 Quick = Annotated[bool, typer.Option("--quick", help="Few replicates, 99 % intervals: seconds.")]
 Full = Annotated[bool, typer.Option("--full", help="The published settings: long.")]
 Check = Annotated[bool, typer.Option("--check", help="Exit 3 if a verdict is not as expected.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Out = Annotated[Path, typer.Option("--out", parser=_path, help="Folder for figures and verdicts.")]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Train again what is stored.")]
 Pilot = Annotated[
     bool, typer.Option("--pilot", help="Seeds of pilots: are there replicates enough?")
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be trained.")]
-Pairs = Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE", help="A setting.")]
 
 
 _INTERRUPTED = "interrupted: what was finished is kept; the same command continues"
@@ -178,63 +176,9 @@ def figures(
     _say(f"figures and verdicts.json in {out}/")
 
 
-@app.command()
-def train(
-    config: Annotated[
-        Path | None, typer.Argument(metavar="CONFIG.toml", parser=_path, show_default=False)
-    ] = None,
-    data: Annotated[
-        str | None, typer.Option("--data", metavar="FILE", help="CSV, Parquet or NPZ (x and t).")
-    ] = None,
-    target: Annotated[
-        str | None, typer.Option("--target", metavar="COLUMN", help="The column to predict.")
-    ] = None,
-    task: Annotated[
-        str | None, typer.Option("--task", help="classification or regression; default: by target.")
-    ] = None,
-    drop: Annotated[
-        list[str], typer.Option("--drop", metavar="COLUMN", help="A column to leave out.")
-    ] = [],  # noqa: B006  typer copies it
-    missing: Annotated[
-        str | None,
-        typer.Option("--missing", help="mean (of the training part) or drop (the row)."),
-    ] = None,
-    no_header: Annotated[
-        bool, typer.Option("--no-header", help='The CSV names no columns: they are "1", "2", ...')
-    ] = False,
-    seed: Annotated[int | None, typer.Option("--seed", help="Draws split and weights.")] = None,
-    pairs: Pairs = [],  # noqa: B006
-    out: Annotated[
-        Path | None, typer.Option("--out", parser=_path, help="Folder to predict from later.")
-    ] = None,
-) -> None:
-    """Train a network on your data: from a configuration, or straight from a file."""
-    from simdl.commands.description import Request
-    from simdl.commands.training import train as run_training
-
-    header = False if no_header else None
-    run_training(Request(config, data, target, task, missing, drop, header, seed, pairs), out, _say)
-
-
-@app.command()
-def predict(
-    folder: Annotated[
-        Path,
-        typer.Argument(metavar="DIR", parser=_path, show_default=False, help="As kept by --out."),
-    ],
-    data: Annotated[
-        str, typer.Option("--data", metavar="FILE", help="New samples, in a file as before.")
-    ],
-    output: Annotated[
-        Path | None, typer.Option("--output", parser=_path, help="A file, not standard output.")
-    ] = None,
-) -> None:
-    """Predict new samples with what `simdl train --out DIR` kept; a CSV on standard output."""
-    from simdl.commands.predicting import predict as run_predicting
-
-    run_predicting(folder, data, output, _say)
-
-
+app.command()(train_commands.train)
+app.command()(train_commands.profile)
+app.command()(train_commands.predict)
 app.command()(sweep_commands.sweep)
 app.command()(sweep_commands.results)
 

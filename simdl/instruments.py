@@ -123,7 +123,9 @@ class Instruments:
 
         dtype = self.net.dtype
         at = at._replace(scratch=aligned(max(at.scratch.size, 2 * BLOCK), dtype))
-        params, grads = (aligned(self.net.n_parameters, dtype) for _ in range(2))
+        compared = any(probe.when == "update" for probe in self.probes)
+        size = self.net.n_parameters if compared else 0
+        params, grads = (aligned(size, dtype) for _ in range(2))
         return at, Watch(at._replace(params=params, grads=grads), flags(self.units))
 
     @property

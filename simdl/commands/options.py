@@ -16,3 +16,5 @@ def path(text: str | Path) -> Path:
 
 
 Jobs = Annotated[int, typer.Option("--jobs", min=-1, help="Threads; -1: one a core.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Pairs = Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE", help="A setting.")]

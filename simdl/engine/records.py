@@ -18,6 +18,7 @@ _INTEGERS = (
     "kernel",  # address of an activation's pure kernels, 0 elsewhere
     "kernel_backward",
     "product",  # address of the matrix product, where there is one
+    "patches",  # of that of patches, in convolutions
     "layer",  # which leaf layer it came from
     "x",  # offset of the input in the arena (and in the deltas)
     "y",  # offset of the output
@@ -177,6 +178,17 @@ def product_signature(dtype: str) -> Any:
     _, vector = _types(dtype)
     matrix, flag = types.Array(vector.dtype, 2, "C"), types.boolean
     return types.none(matrix, matrix, matrix, flag, flag, vector, types.int64)
+
+
+@cache
+def patches_signature(dtype: str) -> Any:
+    """Signature of `products.product_of_patches`: (c, columns, a, b, s, s_row)."""
+    from simdl.kernels.products import Side
+
+    _, vector = _types(dtype)
+    number = types.int64
+    side = types.NamedTuple((vector, *[number] * (len(Side._fields) - 1)), Side)
+    return types.none(vector, number, side, vector, vector, number)
 
 
 @cache

@@ -1,8 +1,8 @@
 """Matrix products as the layers need them, from tiles held in registers: C = S + A B.
 
-Columns are covered by strips of two vectors; where a few columns are left, the last strip has three
-or its last vector overlaps the one before, so that no element needs a mask. Fewer columns than a
-vector has are padded.
+Columns are covered by strips of two vectors; where a few columns are left, the last strip has one
+or three, or its last vector overlaps the one before, so that no element needs a mask. Fewer columns
+than a vector has are padded.
 
 Layers get the address of `product` and call that, so that it is compiled once, not into each.
 
@@ -11,17 +11,19 @@ side by side first, and A is transposed in blocks where its transpose is wanted.
 float32, 128 x 512 x 512: 866 us, 1257 without, 905-956 in OpenBLAS.
 """
 
+from collections import namedtuple
+
 from simdl._jit import array_view, call, njit
-from simdl._tiles import ROWS, register_bytes, stack, tile, transpose_tile
+from simdl._tiles import ROWS, TALL, register_bytes, stack, tile, transpose_tile
 
 FULL = register_bytes()
 DEEP = 256  # rows of B in one block
 APART = 1024  # bytes from one row to the next that are far
 FEW = 32  # rows of C for which a copy of B does not pay
-_two, _three = tile(2), tile(3)
+_one, _two, _three = tile(1, TALL), tile(2, ROWS), tile(3, ROWS)
 _strip_room = stack(3 * FULL * DEEP)
 _block_room = stack(131_072)
-_tile_room = stack(ROWS * FULL)
+_tile_room = stack(TALL * FULL)
 
 
 @njit
@@ -47,6 +49,19 @@ def multiply_by_transpose(product, c, a, b):
 def rest(buffer, start):
     """What is left of a flat buffer from `start` on; of an empty one, nothing."""
     return array_view(buffer, start, max(buffer.size - start, 0))
+
+
+# The left side of a product, flat: element l of part u in row r of line g is
+# values[g line + r row + u part + l step]; C's rows are those of all lines, one behind the other,
+# and B's those of all parts. A matrix is one line and one part; the patches of an image, which
+# overlap, are lines of pixels, and a part is what of a patch lies side by side.
+Side = namedtuple("Side", "values lines rows line row parts k part step")
+
+
+@njit(inline=True)
+def plain_side(values, rows, row, k, step):
+    """A matrix (rows, k), its rows `row` apart and its columns `step`."""
+    return Side(values, 1, rows, 0, row, 1, k, 0, step)
 
 
 @njit
@@ -79,27 +94,34 @@ def product(c, a, b, turn_a, turn_b, s, s_row):
             start, start_row = rest(s, i * s_row), s_row
             if first > 0:
                 start, start_row = to, columns
-            strips(
-                to,
-                columns,
-                some,
-                left,
-                left_row,
-                left_step,
-                right,
-                b_row,
-                b_step,
-                start,
-                start_row,
-                some_k,
-                room,
-                packed,
-            )
+            side = plain_side(left, some, left_row, some_k, left_step)
+            strips(to, columns, side, right, b_row, b_step, start, start_row, room, packed)
 
 
 @njit
-def strips(c, columns, rows, a, a_row, a_step, b, b_row, b_step, s, s_row, k, room, packed):
-    """Fill c (rows, columns) strip by strip; `room` takes a copy of b's strip where `packed`."""
+def product_of_patches(c, columns, a, b, s, s_row):
+    """c (lines rows, columns) = s + a b, `a` a Side, b (parts k, columns) a matrix; all flat
+
+    Where b must be copied (`narrow`), it is taken in blocks: some parts, or some of a part.
+    """
+    room = _strip_room(c)
+    deep = DEEP if columns * c.itemsize < FULL else a.parts * a.k
+    parts_at_once, k_at_once = max(1, deep // a.k), min(a.k, deep)
+    start, start_row = s, s_row
+    for u in range(0, a.parts, parts_at_once):
+        parts = min(parts_at_once, a.parts - u)
+        for first in range(0, a.k, k_at_once):
+            k = min(k_at_once, a.k - first)
+            left = rest(a.values, u * a.part + first * a.step)
+            side = Side(left, a.lines, a.rows, a.line, a.row, parts, k, a.part, a.step)
+            right = rest(b, (u * a.k + first) * columns)
+            strips(c, columns, side, right, columns, 1, start, start_row, room, False)
+            start, start_row = c, columns
+
+
+@njit
+def strips(c, columns, a, b, b_row, b_step, s, s_row, room, packed):
+    """Fill c (.., columns) strip by strip; `room` takes a copy of b's strip where `packed`."""
     lanes = FULL // c.itemsize
     j = 0
     while j < columns:
@@ -109,58 +131,64 @@ def strips(c, columns, rows, a, a_row, a_step, b, b_row, b_step, s, s_row, k, ro
         right, right_row = rest(b, j * b_step), b_row
         if packed or width < lanes:
             right_row = max(width, lanes)
-            pack(room, right_row, right, b_row, b_step, width, k)
+            pack(room, right_row, right, b_row, b_step, width, a.parts * a.k)
             right = room
         if width < lanes:
-            narrow(to, columns, rows, a, a_row, a_step, right, start, s_row, k, width)
+            narrow(to, columns, a, right, start, s_row, width)
+        elif width == lanes:
+            _fill_one(to, columns, a, right, right_row, start, s_row, 0)
         elif width > 2 * lanes:
-            last = width - lanes
-            _fill_three(
-                to, columns, rows, a, a_row, a_step, right, right_row, start, s_row, last, k
-            )
+            _fill_three(to, columns, a, right, right_row, start, s_row, width - lanes)
         else:
-            last = width - lanes
-            _fill_two(to, columns, rows, a, a_row, a_step, right, right_row, start, s_row, last, k)
+            _fill_two(to, columns, a, right, right_row, start, s_row, width - lanes)
         j += width
 
 
-def _filler(tile):
-    """Make the function that moves a tile down a strip; only the last one may have fewer rows."""
+def _filler(tile, height, name):
+    """Make the function that moves a tile down a strip; a line's last one may have fewer rows.
 
-    @njit
-    def fill(c, c_row, rows, a, a_row, a_step, b, b_row, s, s_row, last, k):
-        whole = rows // ROWS * ROWS
-        for i in range(0, whole, ROWS):
-            to, row = rest(c, i * c_row), rest(a, i * a_row)
-            start = rest(s, i * s_row)
-            tile(to, c_row, ROWS, row, a_row, a_step, b, b_row, start, s_row, last, k)
-        if whole < rows:
-            to, row = rest(c, whole * c_row), rest(a, whole * a_row)
-            start = rest(s, whole * s_row)
-            tile(to, c_row, rows - whole, row, a_row, a_step, b, b_row, start, s_row, last, k)
+    Two of one name would be one symbol to the linker where one comes from the cache.
+    """
 
-    return fill
+    def fill(c, c_row, a, b, b_row, s, s_row, last):
+        for line in range(a.lines):
+            left, first = rest(a.values, line * a.line), line * a.rows
+            for i in range(0, a.rows, height):
+                rows, at = min(height, a.rows - i), first + i
+                tile(
+                    rest(c, at * c_row), c_row, rows, rest(left, i * a.row), a.row, a.step,
+                    a.part, a.parts, b, b_row, rest(s, at * s_row), s_row, last, a.k,
+                )  # fmt: skip
+
+    fill.__name__ = fill.__qualname__ = name
+    return njit(fill)
 
 
-_fill_two, _fill_three = _filler(_two), _filler(_three)
+_fill_one = _filler(_one, TALL, "fill_one")
+_fill_two, _fill_three = _filler(_two, ROWS, "fill_two"), _filler(_three, ROWS, "fill_three")
 
 
 @njit
-def narrow(c, columns, rows, a, a_row, a_step, b, s, s_row, k, width):
+def narrow(c, columns, a, b, s, s_row, width):
     """Fill the `width` columns of c that are no vector: b is padded, and so are tiles of c."""
     made = _tile_room(c)
     lanes = FULL // c.itemsize
     start = array_view(made, 0, made.size if s.size > 0 else 0)
-    for i in range(0, rows, ROWS):
-        tile_rows = min(ROWS, rows - i)
-        if s.size > 0:
-            pack(made, lanes, rest(s, i * s_row), s_row, 1, width, tile_rows)
-        row = rest(a, i * a_row)
-        _two(made, lanes, tile_rows, row, a_row, a_step, b, lanes, start, lanes, 0, k)
-        for u in range(tile_rows):
-            to, line = array_view(c, (i + u) * columns, width), array_view(made, u * lanes, width)
-            for j in range(width):
-                to[j] = line[j]
+    for line in range(a.lines):
+        left, first = rest(a.values, line * a.line), line * a.rows
+        for i in range(0, a.rows, TALL):
+            rows, at = min(TALL, a.rows - i), first + i
+            if s.size > 0:
+                pack(made, lanes, rest(s, at * s_row), s_row, 1, width, rows)
+            _one(
+                made, lanes, rows, rest(left, i * a.row), a.row, a.step, a.part, a.parts,
+                b, lanes, start, lanes, 0, a.k,
+            )  # fmt: skip
+            for u in range(rows):
+                to = array_view(c, (at + u) * columns, width)
+                source = array_view(made, u * lanes, width)
+                for j in range(width):
+                    to[j] = source[j]
 
 
 @njit

@@ -30,14 +30,18 @@ class Convolution(Windowed):
         return self.filters
 
     def lower(self, program: Program, path: str, x: Value) -> Value:
+        from simdl._jit import address
         from simdl.engine.ops import convolution
+        from simdl.engine.records import patches_signature
         from simdl.kernels.convolution import scratch_size
+        from simdl.kernels.products import product_of_patches
         from simdl.kernels.windows import Window
 
         y = program.value(self.output_shape(x.shape))
         sizes, channels, fields = each(self.size, self.axes), x.shape[-1], self.record(x.shape)
         window, area = Window(*(fields[name] for name in Window._fields)), math.prod(sizes)
-        room = fields["out_height"], fields["out_width"], channels, self.filters, window
+        lengths = (fields[name] for name in ("out_height", "out_width", "height", "width"))
+        room = *lengths, channels, self.filters, window
         weight = program.parameter(path, "weight", (*sizes, channels, self.filters))
         program.op(
             convolution.forward,
@@ -49,6 +53,7 @@ class Convolution(Windowed):
             fans=(area * channels, area * self.filters),
             init=self.init,
             scratch=scratch_size(*room),
+            patches=address(product_of_patches, patches_signature(program.dtype)),
             **fields,
         )
         return y
