@@ -39,8 +39,8 @@ def tile(vectors: int, height: int) -> Any:
 
     It makes C = S + A B. C has at most `height` `rows`, `c_row` elements apart, and `vectors`
     vectors of columns, the last of which begins at column `last` and may overlap the one before.
-    All arrays are flat. The sum runs over `parts` parts of k elements each, both above 0: for part u and l
-    from 0 to k - 1 the element of A is a[r a_row + u a_part + l a_step], and that of B is
+    All arrays are flat. The sum runs over `parts` parts of k elements each, both above 0: for part
+    u and l from 0 to k - 1 the element of A is a[r a_row + u a_part + l a_step], and that of B is
     b[(u k + l) b_row + j]. S[r, j] = s[r s_row + j], or 0 where s is empty. All of S is read before
     any of C is written.
     """
