@@ -134,7 +134,7 @@ def profile(training: Any, data: Data, seed: int = 0) -> Profile:
     """
     from threadpoolctl import threadpool_limits
 
-    from simdl.engine import loop, timing
+    from simdl.engine import passes, timing
 
     alone = replace(training, probes=(), stop=None, schedule=Constant())
     parts = parts_of(alone, [data])
@@ -153,9 +153,9 @@ def profile(training: Any, data: Data, seed: int = 0) -> Profile:
 
     with threadpool_limits(1):
         timing.repeat_gather(1, still, space, parts, slots)
-        loop.forward(how.ops, run, space.at)
+        passes.forward(how.ops, run, space.at)
         timing.repeat_loss(1, still, space, parts, slots)
-        loop.backward(how.ops, run, space.at)
+        passes.backward(how.ops, run, space.at)
         made = [_row(net, how.ops, i, run, space.at, rows) for i in range(how.ops.size)]
         around = {name: of(part) for name, part in timing.PARTS.items()}
     samples = parts.train.x.shape[1]
@@ -194,10 +194,11 @@ def _products(op: Any, rows: int, dtype: Any) -> tuple[float, float]:
     )  # fmt: skip
     y[:], x[:], w[:] = 0.5, 0.25, 0.125
     address, kinds = int(op.product), range(3 if op.propagate else 2)
-    each = [
-        clocked(lambda count, kind=kind: timing.repeat_products(count, address, y, x, w, kind))
-        for kind in kinds
-    ]
+
+    def took(kind: int) -> float:
+        return clocked(lambda count: timing.repeat_products(count, address, y, x, w, kind))
+
+    each = [took(kind) for kind in kinds]
     tiles = rows * pixels / n
     return sum(each) * tiles, 2.0 * rows * pixels * k * m * len(each)
 
