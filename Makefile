@@ -68,6 +68,7 @@ bench: $(VENV)-bench/.stamp ## time training steps against PyTorch, JAX, scikit-
 	$(VENV)-bench/bin/python benchmarks/peers.py
 	$(VENV)-bench/bin/python benchmarks/sweeps.py
 	$(VENV)-bench/bin/python benchmarks/cost_model.py
+	$(VENV)-bench/bin/python benchmarks/table.py
 
 clean: ## remove all that make has made: environments, figures, stored results, caches
 	rm -rf $(VENV) $(VENV)-oracle $(VENV)-dask $(VENV)-latest $(VENV)-bench $(VENV)-lock

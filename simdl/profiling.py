@@ -180,7 +180,7 @@ def _products(op: Any, rows: int, dtype: Any) -> tuple[float, float]:
     """Microseconds and operations of an op's matrix products: forward, weight's, input's."""
     from simdl.engine import timing
     from simdl.engine.records import aligned
-    from simdl.kernels.convolution import TILE
+    from simdl.kernels.unfolding import TILE
 
     if not op.product:
         return NAN, 0.0

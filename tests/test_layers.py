@@ -18,7 +18,7 @@ from layer_cases import LAYERS, MODES, REFUSED, LayerCase
 
 import simdl
 from simdl import layers as L
-from simdl.kernels.convolution import TILE
+from simdl.kernels.unfolding import TILE
 from simdl.parameters import Parameters
 
 NAIVE = {"float64": 1e-12, "float32": 1e-5}  # norm-wise
