@@ -34,11 +34,12 @@ def register_bytes() -> int:
 
 
 @functools.cache
-def tile(vectors: int, height: int) -> Any:
+def tile(vectors: int, height: int, masked: bool = False) -> Any:
     """Return ``f(c, c_row, rows, a, a_row, a_step, a_part, parts, b, b_row, s, s_row, last, k)``.
 
     It makes C = S + A B. C has at most `height` `rows`, `c_row` elements apart, and `vectors`
-    vectors of columns, the last of which begins at column `last` and may overlap the one before.
+    vectors of columns, the last of which begins at column `last` and may overlap the one before;
+    where it is `masked`, there is one vector, of which only the first `last` columns exist.
     All arrays are flat. The sum runs over `parts` parts of k elements each, both above 0: for part
     u and l from 0 to k - 1 the element of A is a[r a_row + u a_part + l a_step], and that of B is
     b[(u k + l) b_row + j]. S[r, j] = s[r s_row + j], or 0 where s is empty. All of S is read before
@@ -60,7 +61,7 @@ def tile(vectors: int, height: int) -> Any:
             )  # fmt: skip
             places = (1, 2, 4, 5, 6, 7, 9, 11, 12, 13)
             numbers = {name: values[at] for name, at in zip(names, places, strict=True)}
-            _emit(builder, arrays, numbers, vectors, height)
+            _emit(builder, arrays, numbers, vectors, height, masked)
             return context.get_dummy_value()
 
         return types.none(c, n, n, a, n, n, n, n, b, n, s, n, n, n), generate
@@ -71,6 +72,7 @@ def tile(vectors: int, height: int) -> Any:
         lanes = register_bytes() // c.itemsize
         runs = [*range(0, (vectors - 1) * lanes, lanes), last]
         columns = np.unique([run + lane for run in runs for lane in range(lanes)])
+        columns = np.arange(last) if masked else columns
         row, step = np.arange(rows)[:, None], np.arange(parts * k)
         along = step // k * a_part + step % k * a_step
         left, right = a[row * a_row + along], b[step[:, None] * b_row + columns]
@@ -84,8 +86,9 @@ def tile(vectors: int, height: int) -> Any:
 
 
 def _emit(
-    builder: Any, arrays: dict[str, Any], n: dict[str, Any], vectors: int, height: int
-) -> None:
+    builder: Any, arrays: dict[str, Any], n: dict[str, Any], vectors: int, height: int,
+    masked: bool,
+) -> None:  # fmt: skip
     """Write the loops over parts and k: a load a vector of B, a broadcast a row of A, a product.
 
     Where there are fewer rows than `height` the last one is computed again and written again: sums
@@ -99,7 +102,8 @@ def _emit(
     fma = cgutils.get_or_insert_function(
         builder.module, ir.FunctionType(vector, [vector] * 3), f"llvm.fma.v{lanes}{letter}"
     )
-    starts = [*(_INDEX(v * lanes) for v in range(vectors - 1)), n["last"]]
+    starts = [*(_INDEX(v * lanes) for v in range(vectors - 1)), _INDEX(0) if masked else n["last"]]
+    load, store = _memory(builder, vector, width, n["last"] if masked else None)
     final = builder.sub(n["rows"], _INDEX(1))
     numbers = [
         builder.select(builder.icmp_signed("<", final, _INDEX(r)), final, _INDEX(r))
@@ -109,11 +113,6 @@ def _emit(
 
     def at(name: str, start: Any) -> Any:
         return builder.gep(arrays[name].data, [start])
-
-    def load(place: Any) -> Any:
-        loaded = builder.load(builder.bitcast(place, vector.as_pointer()))
-        loaded.align = width
-        return loaded
 
     def rows_of(name: str, step: str) -> list[Any]:
         return [at(name, builder.mul(number, n[step])) for number in numbers]
@@ -172,8 +171,48 @@ def _emit(
     builder.position_at_end(done)
     for r in every:
         for v, place in enumerate(across(c_rows[r])):
-            store = builder.store(added[r][v], builder.bitcast(place, vector.as_pointer()))
-            store.align = width
+            store(added[r][v], place)
+
+
+def _memory(builder: Any, vector: Any, width: int, count: Any) -> tuple[Any, Any]:
+    """Return what loads and what stores a vector; with a `count`, only its first elements."""
+    to = vector.as_pointer()
+    if count is None:
+
+        def load(place: Any) -> Any:
+            loaded = builder.load(builder.bitcast(place, to))
+            loaded.align = width
+            return loaded
+
+        def store(value: Any, place: Any) -> None:
+            builder.store(value, builder.bitcast(place, to)).align = width
+
+        return load, store
+    flags = ir.VectorType(ir.IntType(1), vector.count)
+    numbers = ir.VectorType(_INDEX, vector.count)
+    alone = builder.insert_element(ir.Constant(numbers, ir.Undefined), count, _LANE(0))
+    first = ir.Constant(ir.VectorType(_LANE, vector.count), [_LANE(0)] * vector.count)
+    all_ = builder.shuffle_vector(alone, ir.Constant(numbers, ir.Undefined), first)
+    lanes = ir.Constant(numbers, [_INDEX(lane) for lane in range(vector.count)])
+    mask = builder.icmp_unsigned("<", lanes, all_)
+    zero = ir.Constant(vector, [ir.Constant(vector.element, 0.0)] * vector.count)
+    kind = f"v{vector.count}f{8 * width}.p0"
+    get = cgutils.get_or_insert_function(
+        builder.module, ir.FunctionType(vector, [to, _LANE, flags, vector]),
+        f"llvm.masked.load.{kind}",
+    )  # fmt: skip
+    put = cgutils.get_or_insert_function(
+        builder.module, ir.FunctionType(ir.VoidType(), [vector, to, _LANE, flags]),
+        f"llvm.masked.store.{kind}",
+    )  # fmt: skip
+
+    def load_some(place: Any) -> Any:
+        return builder.call(get, [builder.bitcast(place, to), _LANE(width), mask, zero])
+
+    def store_some(value: Any, place: Any) -> None:
+        builder.call(put, [value, builder.bitcast(place, to), _LANE(width), mask])
+
+    return load_some, store_some
 
 
 def stack(size: int) -> Any:

@@ -1,8 +1,8 @@
 """Matrix products as the layers need them, from tiles held in registers: C = S + A B.
 
 Columns are covered by strips of two vectors; where a few columns are left, the last strip has one
-or three, or its last vector overlaps the one before, so that no element needs a mask. Fewer columns
-than a vector has are padded.
+or three, or its last vector overlaps the one before, so that no element needs a mask. Only fewer
+columns than a vector has are masked.
 
 Layers get the address of `product` and call that, so that it is compiled once, not into each.
 
@@ -20,10 +20,10 @@ FULL = register_bytes()
 DEEP = 256  # rows of B in one block
 APART = 1024  # bytes from one row to the next that are far
 FEW = 32  # rows of C for which a copy of B does not pay
-_one, _two, _three = tile(1, TALL), tile(2, ROWS), tile(3, ROWS)
+_few, _one = tile(1, TALL, masked=True), tile(1, TALL)
+_two, _three = tile(2, ROWS), tile(3, ROWS)
 _strip_room = stack(3 * FULL * DEEP)
 _block_room = stack(131_072)
-_tile_room = stack(TALL * FULL)
 
 
 @njit
@@ -78,7 +78,7 @@ def product(c, a, b, turn_a, turn_b, s, s_row):
     room, block = _strip_room(c), _block_room(c)
     far_a = turn_a and rows * c.itemsize >= APART
     packed = turn_b or far_a or (rows > FEW and columns * c.itemsize >= APART)
-    deep = DEEP if packed or columns * c.itemsize < FULL else k
+    deep = DEEP if packed else k
     at_once = block.size // DEEP if far_a else rows
     for first in range(0, k, deep):
         some_k = min(deep, k - first)
@@ -100,23 +100,8 @@ def product(c, a, b, turn_a, turn_b, s, s_row):
 
 @njit
 def product_of_patches(c, columns, a, b, s, s_row):
-    """c (lines rows, columns) = s + a b, `a` a Side, b (parts k, columns) a matrix; all flat
-
-    Where b must be copied (`narrow`), it is taken in blocks: some parts, or some of a part.
-    """
-    room = _strip_room(c)
-    deep = DEEP if columns * c.itemsize < FULL else a.parts * a.k
-    parts_at_once, k_at_once = max(1, deep // a.k), min(a.k, deep)
-    start, start_row = s, s_row
-    for u in range(0, a.parts, parts_at_once):
-        parts = min(parts_at_once, a.parts - u)
-        for first in range(0, a.k, k_at_once):
-            k = min(k_at_once, a.k - first)
-            left = rest(a.values, u * a.part + first * a.step)
-            side = Side(left, a.lines, a.rows, a.line, a.row, parts, k, a.part, a.step)
-            right = rest(b, (u * a.k + first) * columns)
-            strips(c, columns, side, right, columns, 1, start, start_row, room, False)
-            start, start_row = c, columns
+    """c (lines rows, columns) = s + a b, `a` a Side, b (parts k, columns) a matrix; all flat"""
+    strips(c, columns, a, b, columns, 1, s, s_row, _strip_room(c), False)
 
 
 @njit
@@ -129,12 +114,12 @@ def strips(c, columns, a, b, b_row, b_step, s, s_row, room, packed):
         width = left if left <= 3 * lanes else 2 * lanes
         to, start = rest(c, j), rest(s, j)
         right, right_row = rest(b, j * b_step), b_row
-        if packed or width < lanes:
-            right_row = max(width, lanes)
+        if packed:
+            right_row = width
             pack(room, right_row, right, b_row, b_step, width, a.parts * a.k)
             right = room
         if width < lanes:
-            narrow(to, columns, a, right, start, s_row, width)
+            _fill_few(to, columns, a, right, right_row, start, s_row, width)
         elif width == lanes:
             _fill_one(to, columns, a, right, right_row, start, s_row, 0)
         elif width > 2 * lanes:
@@ -164,38 +149,13 @@ def _filler(tile, height, name):
     return njit(fill)
 
 
-_fill_one = _filler(_one, TALL, "fill_one")
+_fill_few, _fill_one = _filler(_few, TALL, "fill_few"), _filler(_one, TALL, "fill_one")
 _fill_two, _fill_three = _filler(_two, ROWS, "fill_two"), _filler(_three, ROWS, "fill_three")
 
 
 @njit
-def narrow(c, columns, a, b, s, s_row, width):
-    """Fill the `width` columns of c that are no vector: b is padded, and so are tiles of c."""
-    made = _tile_room(c)
-    lanes = FULL // c.itemsize
-    start = array_view(made, 0, made.size if s.size > 0 else 0)
-    for line in range(a.lines):
-        left, first = rest(a.values, line * a.line), line * a.rows
-        for i in range(0, a.rows, TALL):
-            rows, at = min(TALL, a.rows - i), first + i
-            if s.size > 0:
-                pack(made, lanes, rest(s, at * s_row), s_row, 1, width, rows)
-            _one(
-                made, lanes, rows, rest(left, i * a.row), a.row, a.step, a.part, a.parts,
-                b, lanes, start, lanes, 0, a.k,
-            )  # fmt: skip
-            for u in range(rows):
-                to = array_view(c, (at + u) * columns, width)
-                source = array_view(made, u * lanes, width)
-                for j in range(width):
-                    to[j] = source[j]
-
-
-@njit
 def pack(room, room_row, b, b_row, b_step, width, k):
-    """room[i, j] = b[i b_row + j b_step] for `width` columns and k rows; zeros behind them."""
-    if width < room_row:
-        array_view(room, 0, k * room_row)[:] = 0
+    """room[i, j] = b[i b_row + j b_step] for `width` columns and k rows."""
     if b_row == 1:
         turn(room, room_row, b, b_step, width, k)
         return
