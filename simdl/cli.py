@@ -117,7 +117,7 @@ def explain(
     as_json: Json = False,
 ) -> None:
     """Print a scenario's question, claims and settings."""
-    from simdl.commands.explaining import explanation, lines
+    from simdl.scenario.explaining import explanation, lines
 
     told = explanation(name)
     print(json.dumps(told, indent=1, ensure_ascii=False) if as_json else "\n".join(lines(told)))
@@ -164,6 +164,7 @@ def figures(
     quick: Quick = False, check: Check = False, jobs: Jobs = -1, out: Out = Path("figures")
 ) -> None:
     """Run every scenario and gather the verdicts."""
+    from simdl.report import build
     from simdl.scenario.catalogue import SHORT, names
     from simdl.scenario.runner import Request, Run, assemble
 
@@ -172,8 +173,27 @@ def figures(
     with _watching() as watch:
         for name in sorted(every, key=lambda name: name not in SHORT):
             Run(name, Request(mode, {}, out, jobs)).execute(_say, watch)
-    _report(assemble(out, every), quick=quick, check=check)
-    _say(f"figures and verdicts.json in {out}/")
+    records = assemble(out, every)
+    page = build(out)
+    _report(records, quick=quick, check=check)
+    _say(f"figures and verdicts.json in {out}/; the report: {page}")
+
+
+@app.command()
+def report(
+    opened: Annotated[bool, typer.Option("--open", help="Show it in a browser.")] = False,
+    out: Out = Path("figures"),
+) -> None:
+    """Write the report from what the last run left: index.html and its pages."""
+    from simdl.report import build
+
+    page = build(out)
+    print(page)
+    if opened:
+        import webbrowser
+
+        if not webbrowser.open(page.resolve().as_uri()):
+            _say(f"no browser found: open {page} in one")
 
 
 app.command()(train_commands.train)

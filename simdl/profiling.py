@@ -134,7 +134,8 @@ def profile(training: Any, data: Data, seed: int = 0) -> Profile:
     """
     from threadpoolctl import threadpool_limits
 
-    from simdl.engine import passes, timing
+    from simdl import timing
+    from simdl.engine import passes
 
     alone = replace(training, probes=(), stop=None, schedule=Constant())
     parts = parts_of(alone, [data])
@@ -164,7 +165,7 @@ def profile(training: Any, data: Data, seed: int = 0) -> Profile:
 
 
 def _row(net: Any, ops: Any, i: int, run: Any, at: Any, rows: int) -> Row:
-    from simdl.engine import timing
+    from simdl import timing
 
     op, one = ops[i], ops[i : i + 1]
     path, kind = net.program.leaf(i)
@@ -178,7 +179,7 @@ def _row(net: Any, ops: Any, i: int, run: Any, at: Any, rows: int) -> Row:
 
 def _products(op: Any, rows: int, dtype: Any) -> tuple[float, float]:
     """Microseconds and operations of an op's matrix products: forward, weight's, input's."""
-    from simdl.engine import timing
+    from simdl import timing
     from simdl.engine.records import aligned
     from simdl.kernels.unfolding import TILE
 

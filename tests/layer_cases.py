@@ -96,6 +96,14 @@ CONVOLUTIONS = (
         "conv2d_far_outside", (2, 1, 2), ("Conv2D", 2, 1, {"padding": 3, "stride": 9}), floor=1e-3
     ),
     LayerCase("conv2d_narrow", (3, 4, 1), ("Conv2D", 1, 3, {"padding": 1})),
+    # outputs of 50 pixels and more are made another way
+    LayerCase("conv2d_large", (9, 10, 2), ("Conv2D", 3, 3)),
+    LayerCase("conv2d_large_same", (8, 8, 1), ("Conv2D", 2, 3, {"padding": "same"})),
+    LayerCase("conv2d_large_dilated", (10, 9, 2), ("Conv2D", 2, 3, {"dilation": 2, "padding": 2})),
+    LayerCase("conv2d_large_by_2", (16, 15, 1), ("Conv2D", 2, 3, {"stride": 2, "padding": "same"})),
+    LayerCase("conv2d_large_far_padding", (6, 5, 1), ("Conv2D", 2, (2, 3), {"padding": (3, 1)})),
+    LayerCase("conv2d_large_cut", (8, 9, 2), ("Conv2D", 2, 2, {"dilation": (1, 2)})),
+    LayerCase("conv1d_large", (60, 2), ("Conv1D", 3, 3, {"padding": 1})),
     LayerCase("conv1d", (9, 2), ("Conv1D", 3, 3)),
     LayerCase("conv1d_by_2", (10, 1), ("Conv1D", 4, 5, {"stride": 2})),
     LayerCase("conv1d_same", (7, 2), ("Conv1D", 3, 4, {"padding": "same", "stride": 3})),
@@ -109,6 +117,7 @@ POOLINGS = (
     LayerCase("max2d_pairs", (3, 5, 9), ("MaxPool2D", (2, 3), {"stride": (1, 2)})),
     LayerCase("max2d_same", (5, 4, 2), ("MaxPool2D", 3, {"stride": 2, "padding": "same"})),
     LayerCase("max2d_narrow", (4, 3, 1), ("MaxPool2D", 2)),
+    LayerCase("max2d_left_over", (5, 4, 2), ("MaxPool2D", 2)),
     LayerCase("max1d", (8, 3), ("MaxPool1D", 2)),
     LayerCase("max1d_narrow", (7, 1), ("MaxPool1D", 3, {"stride": 2, "padding": 1})),
     LayerCase("average2d", (4, 2, 3), ("AvgPool2D", 2)),

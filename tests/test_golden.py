@@ -43,7 +43,7 @@ def test_the_file_says_how_it_was_made(kind: str) -> None:
 
 
 def test_the_files_are_small() -> None:
-    assert sum(path.stat().st_size for path in FOLDER.iterdir()) < 300_000
+    assert sum(path.stat().st_size for path in FOLDER.iterdir()) < 400_000
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from simdl.errors import StorageError
+from simdl.plot import hover
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -90,7 +91,12 @@ def save(figure: Figure, stem: Path, title: str) -> list[Path]:
         for kind in FORMATS:
             path = stem.with_name(f"{stem.name}.{kind}")
             part = path.with_name(f".{path.name}.{os.getpid()}.part")
+            named = hover.name(figure) if kind == "svg" else {}
             _print(figure, part, kind, undated[kind])
+            if named:
+                text = part.read_text(encoding="utf-8")
+                text = hover.titled(text, named, 72 * figure.get_figheight())
+                part.write_text(text, encoding="utf-8")
             part.replace(path)
             written.append(path)
     except OSError as error:

@@ -234,6 +234,7 @@ def record(
         "interval": [_number(end) for end in found.interval],
         "reference": _number(found.reference),
         "tolerance": _number(found.tolerance),
+        "band": None if found.band is None else [_number(end) for end in found.band],
         "trials": int(found.trials),
         "power": _number(found.power),
         "pilot_power": _number(pilot),

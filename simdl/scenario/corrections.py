@@ -13,7 +13,7 @@ from typing import Any
 
 from simdl.scenario.claims import row
 
-_KEPT = ("id", "verdict", "measured", "interval", "reference", "tolerance", "command")
+_KEPT = ("id", "verdict", "measured", "interval", "reference", "tolerance", "band", "command")
 
 
 @cache

@@ -55,6 +55,8 @@ class Judgement:
     power : float
         Distance from the estimate to the nearest boundary in half-widths of the interval, on the
         scale of the judgement; inf where the interval has no width. Size replicates for 2.5.
+    band : (float, float) or None
+        Reference less and plus tolerance, where there is one; None for a margin.
     """
 
     verdict: Verdict
@@ -64,6 +66,7 @@ class Judgement:
     tolerance: float | None
     trials: int
     power: float
+    band: tuple[float, float] | None = None
 
 
 def direction(
@@ -180,9 +183,11 @@ def exact(measured: ArrayLike, reference: ArrayLike, tolerance: float) -> Judgem
     worst = int(off.argmax())
     value = float(m.flat[worst])
     verdict: Verdict = "holds" if off[worst] <= tolerance else "refuted"
+    close = float(r.flat[worst])
     return Judgement(
-        verdict, value, (value, value), float(r.flat[worst]), float(tolerance), m.size, math.inf
-    )
+        verdict, value, (value, value), close, float(tolerance), m.size, math.inf,
+        (close - tolerance, close + tolerance),
+    )  # fmt: skip
 
 
 def bound(
@@ -210,7 +215,10 @@ def bound(
     verdict: Verdict = "holds" if excesses[nearest][worst] <= tolerance else "refuted"
     ends = (float(v.min()), float(v.max()))
     limit = float(limits[nearest][1])
-    return Judgement(verdict, float(v[worst]), ends, limit, float(tolerance), v.size, math.inf)
+    return Judgement(
+        verdict, float(v[worst]), ends, limit, float(tolerance), v.size, math.inf,
+        (limit - tolerance, limit + tolerance),
+    )  # fmt: skip
 
 
 def _direction(
@@ -245,9 +253,11 @@ def _equivalence(
     verdict: Verdict = "holds" if inside else "refuted" if outside else "inconclusive"
     power = _power(min(abs(mean - b) for b in band), high - low)
     measured, *ends = np.exp(estimate).tolist() if log else estimate
+    limits = np.exp(band).tolist() if log else band
     return Judgement(
-        verdict, measured, (ends[0], ends[1]), float(reference), float(tolerance), trials, power
-    )
+        verdict, measured, (ends[0], ends[1]), float(reference), float(tolerance), trials, power,
+        (float(limits[0]), float(limits[1])),
+    )  # fmt: skip
 
 
 def _power(distance: float, width: float) -> float:
