@@ -38,7 +38,10 @@ def titled(svg: str, named: dict[str, Any], height: float) -> str:
     made = []
     for part in re.split(r'(?=<g id="read-)', svg):
         found = re.match(r'<g id="(read-\d+-\d+)">', part)
-        made.append(_titled(part, *named[found[1]], height) if found else part)
+        if found:
+            axes, artist = named[found[1]]
+            part = _titled(part, axes, artist, height)
+        made.append(part)
     return "".join(made)
 
 

@@ -51,7 +51,7 @@ def build(out: Path) -> Path:
     )  # fmt: skip
     environment.filters |= {"said": said, "marked": marked}
     shared: dict[str, Any] = content | {"machine": machine}
-    made = {"index.html": ("index.html", {})}
+    made: dict[str, tuple[str, dict[str, Any]]] = {"index.html": ("index.html", {})}
     made |= {f"{PAGES}/{name}.html": (f"{name}.html", {}) for name in ("wrong", "claims", "made")}
     made |= {
         f"{PAGES}/{one['name']}.html": ("scenario.html", {"own": one})
