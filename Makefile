@@ -6,6 +6,7 @@ VENV   ?= .venv
 TORCH  := torch==2.13.0
 DASK   := distributed==2026.8.0
 PEERS  := $(TORCH) jax==0.10.2 optax==0.2.8
+BROWSER := playwright==1.65.2 axe-playwright-python==0.1.8
 UV     := uv==0.13.9
 
 pythons := $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python3.14 python)
@@ -14,7 +15,7 @@ scenarios = $(basename $(notdir $(filter-out %/__init__.py,$(wildcard scenarios/
 quick   := $(if $(filter-out 0 no false,$(QUICK)),--quick)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup figures gallery pilots test test-oracle test-bounds test-dask test-latest lint format bench clean relock
+.PHONY: help setup figures gallery pilots test test-oracle test-bounds test-dask test-browser test-latest lint format bench clean relock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -47,6 +48,9 @@ test-bounds: setup ## run kernels, layers and products with bounds checks
 test-dask: $(VENV)-dask/.stamp ## run sweeps on Dask's processes, in .venv-dask
 	$(VENV)-dask/bin/python -m pytest -n 0 tests/cluster
 
+test-browser: $(VENV)-browser/.stamp ## look at the report in a headless Chromium, in .venv-browser
+	$(VENV)-browser/bin/python -m pytest -n 0 tests/browser
+
 test-latest: $(VENV)-latest/bin/python ## run the tests on the newest versions of everything, in .venv-latest
 	$(VENV)-latest/bin/python $(pip) install --upgrade --upgrade-strategy eager pip -e '.[dev]'
 	$(VENV)-latest/bin/python -m pytest
@@ -71,7 +75,7 @@ bench: $(VENV)-bench/.stamp ## time training steps against PyTorch, JAX, scikit-
 	$(VENV)-bench/bin/python benchmarks/table.py
 
 clean: ## remove all that make has made: environments, figures, stored results, caches
-	rm -rf $(VENV) $(VENV)-oracle $(VENV)-dask $(VENV)-latest $(VENV)-bench $(VENV)-lock
+	rm -rf $(VENV) $(VENV)-oracle $(VENV)-dask $(VENV)-browser $(VENV)-latest $(VENV)-bench $(VENV)-lock
 	rm -rf build dist simdl.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find figures -mindepth 1 -maxdepth 1 ! -name gallery -exec rm -rf {} +
 	find . -name .git -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -105,6 +109,9 @@ $(VENV)-oracle/.stamp: pyproject.toml requirements.lock | $(VENV)-oracle/bin/pyt
 
 $(VENV)-dask/.stamp: pyproject.toml requirements.lock | $(VENV)-dask/bin/python
 	$(call install,$(DASK))
+
+$(VENV)-browser/.stamp: pyproject.toml requirements.lock | $(VENV)-browser/bin/python
+	$(call install,$(BROWSER))
 
 $(VENV)-bench/.stamp: pyproject.toml requirements.lock | $(VENV)-bench/bin/python
 	$(call install,$(PEERS))

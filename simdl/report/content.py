@@ -83,15 +83,19 @@ def scenario(out: Path, name: str, records: list[dict[str, Any]]) -> dict[str, A
             })  # fmt: skip
     own = [verdict(record) for record in records if record["scenario"] == name]
     told = explanation(name)
-    fields = find(name).Settings.model_fields
+    kind = find(name).Settings
+    command = own[0]["command"] if own else f"simdl run {name}"
+    replicates = kind.model_fields["seeds"].default
+    if command.endswith(" --quick"):
+        replicates = kind.QUICK.get("seeds", replicates)
     return {
         "name": name, "title": both(f"{name}.title"), "question": both(f"{name}.question"),
         "figures": figures, "verdicts": own,
         "right": sum(v["mark"] == "as-expected" for v in own),
         "settings": [{k: _plain(v) for k, v in s.items()} for s in told["settings"]],
-        "command": own[0]["command"] if own else f"simdl run {name}",
+        "command": command,
         "seconds": own[0]["seconds"] if own else 0.0,
-        "seed": fields["seed"].default, "replicates": fields["seeds"].default,
+        "seed": kind.model_fields["seed"].default, "replicates": replicates,
     }  # fmt: skip
 
 
