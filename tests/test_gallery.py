@@ -31,6 +31,17 @@ def test_gallery_replaces_pictures_and_drops_seconds(tmp_path: Path) -> None:
     assert kept == [{"id": "T03", "verdict": "holds"}]
 
 
+def test_counts_in_the_readme_are_those_of_the_gallery(tmp_path: Path) -> None:
+    own = runpy.run_path(str(RENEW))
+    kept = json.loads((RENEW.parent / "verdicts.json").read_text(encoding="utf-8"))
+    line = own["counts"](kept)
+    assert line.startswith(f"{len(kept)} claims in {len(catalogue.names())} scenarios")
+    readme = (RENEW.parent.parent.parent / "README.md").read_text(encoding="utf-8")
+    assert f"{own['BEGIN']}\n\n{line}\n\n{own['END']}" in readme
+    assert own["fill"](readme, line) == readme
+    assert own["fill"](readme, "4 apples").count("4 apples") == 1
+
+
 def test_gallery_shows_the_present_claims_and_figures() -> None:
     """`make gallery` follows a new claim, a figure's new name or another statement."""
     kept = json.loads((RENEW.parent / "verdicts.json").read_text(encoding="utf-8"))

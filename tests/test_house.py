@@ -256,6 +256,6 @@ def test_wheel_holds_the_sources_and_nothing_else(copy: Path) -> None:
         path.relative_to(ROOT).as_posix()
         for folder in ("simdl", "scenarios")
         for path in (ROOT / folder).rglob("*")
-        if path.is_file() and path.suffix in {".py", ".toml", ".typed"}
+        if path.is_file() and path.suffix in {".py", ".toml", ".typed", ".html", ".css", ".js"}
     }
     assert names == {re.sub("^scenarios/", "simdl/_scenarios/", name) for name in ours}
