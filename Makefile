@@ -7,6 +7,7 @@ TORCH  := torch==2.13.0
 DASK   := distributed==2026.8.0
 PEERS  := $(TORCH) jax==0.10.2 optax==0.2.8
 BROWSER := playwright==1.65.2 axe-playwright-python==0.1.8
+DOCS   := mkdocs==1.6.1 mkdocstrings==1.0.8 mkdocstrings-python==2.0.11
 UV     := uv==0.13.9
 
 pythons := $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python3.14 python)
@@ -15,7 +16,7 @@ scenarios = $(basename $(notdir $(filter-out %/__init__.py,$(wildcard scenarios/
 quick   := $(if $(filter-out 0 no false,$(QUICK)),--quick)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup figures gallery pilots test test-oracle test-bounds test-dask test-browser test-latest lint format bench clean relock
+.PHONY: help setup figures gallery pilots test test-oracle test-bounds test-dask test-browser test-latest lint format docs bench clean relock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -65,6 +66,10 @@ format: setup ## format the sources, mend what ruff can mend
 	$(VENV)/bin/ruff format .
 	$(VENV)/bin/ruff check --fix .
 
+docs: $(VENV)-docs/.stamp ## build the documentation into build/docs, in .venv-docs
+	$(VENV)-docs/bin/mkdocs build --quiet --config-file docs/mkdocs.yml
+	@echo "build/docs/index.html"
+
 bench: $(VENV)-bench/.stamp ## time training steps against PyTorch, JAX, scikit-learn, many seeds, sweeps, in .venv-bench
 	$(VENV)-bench/bin/python benchmarks/waiting.py
 	$(VENV)-bench/bin/python benchmarks/step_time.py
@@ -75,7 +80,7 @@ bench: $(VENV)-bench/.stamp ## time training steps against PyTorch, JAX, scikit-
 	$(VENV)-bench/bin/python benchmarks/table.py
 
 clean: ## remove all that make has made: environments, figures, stored results, caches
-	rm -rf $(VENV) $(VENV)-oracle $(VENV)-dask $(VENV)-browser $(VENV)-latest $(VENV)-bench $(VENV)-lock
+	rm -rf $(VENV) $(VENV)-oracle $(VENV)-dask $(VENV)-browser $(VENV)-latest $(VENV)-docs $(VENV)-bench $(VENV)-lock
 	rm -rf build dist simdl.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find figures -mindepth 1 -maxdepth 1 ! -name gallery -exec rm -rf {} +
 	find . -name .git -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -112,6 +117,9 @@ $(VENV)-dask/.stamp: pyproject.toml requirements.lock | $(VENV)-dask/bin/python
 
 $(VENV)-browser/.stamp: pyproject.toml requirements.lock | $(VENV)-browser/bin/python
 	$(call install,$(BROWSER))
+
+$(VENV)-docs/.stamp: pyproject.toml requirements.lock | $(VENV)-docs/bin/python
+	$(call install,$(DOCS))
 
 $(VENV)-bench/.stamp: pyproject.toml requirements.lock | $(VENV)-bench/bin/python
 	$(call install,$(PEERS))
