@@ -16,7 +16,7 @@ scenarios = $(basename $(notdir $(filter-out %/__init__.py,$(wildcard scenarios/
 quick   := $(if $(filter-out 0 no false,$(QUICK)),--quick)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup figures gallery pilots test test-oracle test-bounds test-dask test-browser test-latest lint format docs bench clean relock
+.PHONY: help setup figures gallery pilots test test-oracle test-bounds test-dask test-browser test-wheel test-latest lint format docs bench clean relock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -52,6 +52,11 @@ test-dask: $(VENV)-dask/.stamp ## run sweeps on Dask's processes, in .venv-dask
 test-browser: $(VENV)-browser/.stamp ## look at the report in a headless Chromium, in .venv-browser
 	$(VENV)-browser/bin/python -m pytest -n 0 tests/browser
 
+# From another folder and by pytest's own command: Python would find the checkout first, else.
+test-wheel: $(VENV)-wheel/.stamp ## run the built wheel and the README's blocks in an environment without the sources
+	cd / && LANG=C LC_ALL=C $(abspath $(VENV)-wheel)/bin/pytest -n 0 -p no:cacheprovider --rootdir $(CURDIR) \
+	  -c $(CURDIR)/pyproject.toml $(CURDIR)/tests/wheel $(CURDIR)/tests/test_readme.py
+
 test-latest: $(VENV)-latest/bin/python ## run the tests on the newest versions of everything, in .venv-latest
 	$(VENV)-latest/bin/python $(pip) install --upgrade --upgrade-strategy eager pip -e '.[dev]'
 	$(VENV)-latest/bin/python -m pytest
@@ -80,7 +85,7 @@ bench: $(VENV)-bench/.stamp ## time training steps against PyTorch, JAX, scikit-
 	$(VENV)-bench/bin/python benchmarks/table.py
 
 clean: ## remove all that make has made: environments, figures, stored results, caches
-	rm -rf $(VENV) $(VENV)-oracle $(VENV)-dask $(VENV)-browser $(VENV)-latest $(VENV)-docs $(VENV)-bench $(VENV)-lock
+	rm -rf $(VENV) $(VENV)-oracle $(VENV)-dask $(VENV)-browser $(VENV)-wheel $(VENV)-latest $(VENV)-docs $(VENV)-bench $(VENV)-lock
 	rm -rf build dist simdl.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find figures -mindepth 1 -maxdepth 1 ! -name gallery -exec rm -rf {} +
 	find . -name .git -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -117,6 +122,14 @@ $(VENV)-dask/.stamp: pyproject.toml requirements.lock | $(VENV)-dask/bin/python
 
 $(VENV)-browser/.stamp: pyproject.toml requirements.lock | $(VENV)-browser/bin/python
 	$(call install,$(BROWSER))
+
+$(VENV)-wheel/.stamp: pyproject.toml requirements.lock $(shell find simdl scenarios -name '*.py') | $(VENV)-wheel/bin/python
+	@echo "Installing into $(@D): a minute or two, once." >&2
+	@rm -rf $(@D)/dist
+	@$(@D)/bin/python $(pip) install --require-hashes -r requirements.lock
+	@$(@D)/bin/python -m build --wheel --no-isolation --outdir $(@D)/dist . > $(@D)/build.log
+	@$(@D)/bin/python $(pip) install --no-deps --force-reinstall $(@D)/dist/*.whl
+	@touch $@
 
 $(VENV)-docs/.stamp: pyproject.toml requirements.lock | $(VENV)-docs/bin/python
 	$(call install,$(DOCS))
