@@ -84,6 +84,7 @@ KEYS = [
     "interval",
     "reference",
     "tolerance",
+    "band",
     "trials",
     "power",
     "pilot_power",

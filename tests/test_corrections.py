@@ -25,7 +25,7 @@ REFUTED = {
 def judged(claim: str, verdict: str = "refuted", scenario: str = "gradient_descent") -> Any:
     return {
         "id": claim, "scenario": scenario, "verdict": verdict, "measured": 1.0, "interval": [0, 2],
-        "reference": None, "tolerance": None, "command": "simdl run x",
+        "reference": None, "tolerance": None, "band": None, "command": "simdl run x",
     }  # fmt: skip
 
 

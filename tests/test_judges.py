@@ -332,3 +332,14 @@ def test_judges_do_not_warn():
         wide = judges.direction(10.0 ** np.linspace(-300, 300, 16), 1.0, log=True)
     assert wide.verdict == "inconclusive"
     assert wide.measured == pytest.approx(1.0)
+
+
+def test_the_band_is_what_lies_within_the_tolerance() -> None:
+    """On the scale of the values, whatever scale is judged on; a margin has none."""
+    values = [9.9, 10.0, 10.1, 10.0]
+    assert judges.equivalence(values, 10.0, 0.1).band == pytest.approx((9.0, 11.0))
+    assert judges.equivalence(values, 10.0, 0.5, absolute=True).band == pytest.approx((9.5, 10.5))
+    assert judges.equivalence(values, 10.0, 0.1, log=True).band == pytest.approx((9.0, 11.0))
+    assert judges.exact(1.0, 1.0, 0.25).band == (0.75, 1.25)
+    assert judges.bound([1.0, 2.0], upper=3.0, tolerance=0.5).band == (2.5, 3.5)
+    assert judges.direction(values, 1.0).band is None
