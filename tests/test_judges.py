@@ -336,7 +336,7 @@ def test_judges_do_not_warn():
 
 def test_the_band_is_what_lies_within_the_tolerance() -> None:
     """On the scale of the values, whatever scale is judged on; a margin has none."""
-    values = [9.9, 10.0, 10.1, 10.0]
+    values = [9.9, 10.0, 10.1, 10.0] * 5
     assert judges.equivalence(values, 10.0, 0.1).band == pytest.approx((9.0, 11.0))
     assert judges.equivalence(values, 10.0, 0.5, absolute=True).band == pytest.approx((9.5, 10.5))
     assert judges.equivalence(values, 10.0, 0.1, log=True).band == pytest.approx((9.0, 11.0))
