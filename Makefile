@@ -78,6 +78,7 @@ docs: $(VENV)-docs/.stamp ## build the documentation into build/docs, in .venv-d
 bench: $(VENV)-bench/.stamp ## time training steps against PyTorch, JAX, scikit-learn, many seeds, sweeps, in .venv-bench
 	$(VENV)-bench/bin/python benchmarks/waiting.py
 	$(VENV)-bench/bin/python benchmarks/step_time.py
+	$(VENV)-bench/bin/python benchmarks/mathematics.py
 	$(VENV)-bench/bin/python benchmarks/deep_sigmoid.py
 	$(VENV)-bench/bin/python benchmarks/peers.py
 	$(VENV)-bench/bin/python benchmarks/sweeps.py
