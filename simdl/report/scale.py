@@ -24,7 +24,7 @@ def drawing(record: Mapping[str, Any]) -> str:
     if None in (low, high, measured, reference):
         return ""
     assert low is not None and high is not None and measured is not None and reference is not None
-    band = [v for v in record["band"] or () if _finite(v) is not None]
+    band = [v for v in record.get("band") or () if _finite(v) is not None]
     values = [low, high, measured, *band]
     logarithmic = min(values) > 0 and max(values) / min(values) > 1e3
     place = _placer(values, logarithmic)

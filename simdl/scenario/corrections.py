@@ -51,7 +51,7 @@ def corrections(records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
                 "says": told["says"],
                 "instead": told["instead"],
                 "refuted": all(record["verdict"] == "refuted" for record in judged),
-                "parts": [{key: record[key] for key in _KEPT} for record in judged],
+                "parts": [{key: record.get(key) for key in _KEPT} for record in judged],
             }
         )
     return made
