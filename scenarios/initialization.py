@@ -54,7 +54,7 @@ class Settings(scenario.Settings):
     """Sizes of the experiments."""
 
     QUICK: ClassVar[dict[str, Any]] = {
-        "seeds": 6, "spectra_width": 128, "steps": 400, "fit_steps": 150, "pilot_seeds": 2,
+        "seeds": 6, "spectra_width": 128, "fit_steps": 150, "pilot_seeds": 2,
         "survey_depths": (2, 8), "survey_seeds": 1, "survey_steps": 100, "deep": 24,
         "survey_rates": (0.03,), "fit_rates": (1e-3, 1e-2, 0.1),
     }  # fmt: skip

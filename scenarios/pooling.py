@@ -43,7 +43,7 @@ class Settings(scenario.Settings):
 
     QUICK: ClassVar[dict[str, Any]] = {
         "seeds": 5, "others": 2, "digits": 6, "steps": 180, "image_steps": 120,
-        "draws": 50_000, "rates": (0.01,), "sizes": (300, 1_000), "tuning": 1,
+        "rates": (0.01,), "sizes": (300, 1_000), "tuning": 1,
     }  # fmt: skip
     FULL: ClassVar[dict[str, Any]] = {
         "seeds": 128, "others": 32, "digits": 128, "steps": 6_000, "draws": 1_000_000,
