@@ -87,7 +87,25 @@ def by_precision(single: Any, double: Any) -> Any:
     return choose
 
 
-# --- calls through addresses ----------------------------------------------------------------------
+# --- types, and calls through addresses -----------------------------------------------------------
+
+_types: dict[Any, Any] = {}
+_LAYOUT = 0x1 | 0x2 | 0x100 | 0x400  # NumPy's flags: C, Fortran, aligned, writable
+
+
+def typeof(value: Any) -> Any:
+    """Return Numba's type of arrays in (named) tuples, memoised: Numba takes 15 us an array."""
+    key = _type_key(value)
+    if key not in _types:
+        _types[key] = numba.typeof(value)
+    return _types[key]
+
+
+def _type_key(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return value.dtype, value.ndim, value.flags.num & _LAYOUT
+    return type(value), *map(_type_key, value)
+
 
 _addresses: dict[tuple[Any, Any], int] = {}
 _functions: dict[int, Any] = {}  # keeps dispatchers alive; with the JIT off, what an address means

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,12 +32,16 @@ class Parameters(Mapping[str, np.ndarray]):
     def __init__(
         self, table: Sequence[Parameter], flat: np.ndarray, buffers: Parameters | None = None
     ) -> None:
-        self.flat = flat = _dense(flat, sum(entry.size for entry in table))
+        self.flat = _dense(flat, sum(entry.size for entry in table))
         self._buffers = buffers
         self._table = tuple(table)
-        self._views = {
+
+    @cached_property
+    def _views(self) -> dict[str, np.ndarray]:
+        flat = self.flat
+        return {
             entry.name: flat[entry.offset : entry.offset + entry.size].reshape(entry.shape)
-            for entry in table
+            for entry in self._table
         }
 
     @property
@@ -123,4 +128,6 @@ def _dense(flat: Any, size: int) -> np.ndarray:
         raise InputError(f"flat: {flat.dtype}: must be float32 or float64")
     if flat.shape != (size,):
         raise InputError(f"flat: shape {flat.shape}: must be ({size},), all parameters in one row")
+    if flat.flags.carray:
+        return flat
     return np.require(flat, requirements=["C", "ALIGNED", "WRITEABLE"])

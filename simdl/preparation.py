@@ -31,9 +31,14 @@ def parts_of(training: Training, data: Sequence[Data]) -> Any:
             return Part(np.zeros((1, 0, size), net.dtype), np.zeros((1, 0, 1), net.dtype))
         samples = [item.samples(name, net.dtype) for item in data]
         x = samples[0][None] if len(data) == 1 else np.stack(samples)  # alone it may be shared
-        key, known = f"data.{name}", (item.answers(name) for item in data)
-        t = np.stack([training.loss.targets(a, net.output_shape, net.dtype, key) for a in known])
-        return Part(x, t)
+        key, known = f"data.{name}", [item.answers(name) for item in data]
+        try:
+            t = training.loss.targets(np.concatenate(known), net.output_shape, net.dtype, key)
+        except InputError:
+            for own in known:  # the row that a message names is one of its own data
+                training.loss.targets(own, net.output_shape, net.dtype, key)
+            raise
+        return Part(x, t.reshape(len(data), -1, t.shape[1]))
 
     for item in data:
         if not isinstance(item, Data):

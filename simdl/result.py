@@ -50,7 +50,7 @@ class Result:
     steps : steps done
     divergence : None, or {"step", "layer", "cause"}
     encoder : what was done to the data before, which `predict` does to new samples
-    seconds : wall time, in a chunk of seeds the share of each
+    seconds : wall time without compiling, in a chunk of seeds the share of each
     best : None without a stop rule, or the best judgement: {"step", "epoch", and the metric that
         the rule watches, such as "validation_loss"}
     """

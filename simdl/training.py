@@ -257,7 +257,7 @@ def train_chunk(
     draws = net.draws if start is None else net.draws[:0]
     watched = control is not None
     control = np.zeros(3, np.int64) if control is None else control
-    loop.link(how, space, parts, trials, records, control)
+    loop.link(how, space, parts, trials, draws, records, control)
 
     def run() -> None:
         register = flush_subnormals()

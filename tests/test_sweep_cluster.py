@@ -100,8 +100,8 @@ class Played:
             assert self.compiles and len(there) == 1 and host not in self.warm
         return sent
 
-    def result(self, sent: Sent) -> tuple[list[Outcome], float]:
-        return [Outcome(seed, COMPLETED) for seed in sent.seeds], 0.3 * len(sent.seeds)
+    def result(self, sent: Sent) -> list[Outcome]:
+        return [Outcome(seed, COMPLETED, "", 0.3) for seed in sent.seeds]
 
     def give_up(self, sent: Sent) -> None:
         self.sent = [other for other in self.sent if other is not sent]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -228,21 +227,45 @@ def test_merging(tmp_path: Path) -> None:
     assert runs.attrs["trained"] == 0 and bits(runs) == bits(measurements().run())
 
 
-def test_a_store_of_the_first_schema_is_migrated(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def as_schema(version: int, path: Path) -> None:
+    """Make a store what it would have been before schema 3, or 2: every number an array's row."""
+    with Store(path) as store, store.writing() as connection:
+        identities = [row[0] for row in connection.execute("SELECT identity FROM trials")]
+        found = store._results(identities, lazy=False)
+        connection.execute("DELETE FROM arrays")
+        for identity, outcome in found.items():
+            for role in ("variable", "coordinate"):
+                for name, (values, dims, attrs) in getattr(outcome, f"{role}s").items():
+                    texts = map(json.dumps, (values.shape, dims, dict(attrs)))
+                    row = (identity, role, name, values.dtype.str, *texts, values.tobytes())
+                    connection.execute("INSERT INTO arrays VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+        for column in ("form", "numbers"):
+            connection.execute(f"ALTER TABLE trials DROP COLUMN {column}")
+        for table in ("forms", *(("sweeps", "members", "runs") if version == 1 else ())):
+            connection.execute(f"DROP TABLE {table}")
+        connection.execute(f"PRAGMA user_version = {version}")
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_an_older_store_is_migrated(
+    version: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "s"
-    measurements(name="old").run(path)
-    with sqlite3.connect(path) as connection:
-        for table in ("sweeps", "members", "runs"):
-            connection.execute(f"DROP TABLE {table}")
-        connection.execute("PRAGMA user_version = 1")
-    connection.close()
+    before = measurements(name="old").run(path).load()
+    as_schema(version, path)
     assert command("results", path) == 0
-    assert "old  6 trials of no sweep that is written down" in capsys.readouterr().out
-    assert measurements(name="old").run(path).attrs["trained"] == 0
-    assert command("results", path) == 0
-    assert "6 trials: 6 completed" in capsys.readouterr().out
+    known = {1: "old  6 trials of no sweep that is written down", 2: "6 trials: 6 completed"}
+    assert known[version] in capsys.readouterr().out
+    after = measurements(name="old").run(path)
+    assert after.attrs["trained"] == 0 and bits(after) == bits(before)
+    more = measurements(name="old", seeds=3).run(path)  # old and new trials side by side
+    assert more.attrs["trained"] == 3 and bits(more) == bits(measurements(seeds=3).run())
+    with Store(path) as store:
+        (entry,) = (e for e in ledger.entries(store) if e.trials == {"completed": 9})
+    capsys.readouterr()
+    assert command("results", path, "--where", f"sweep={entry.short}", "--to", "csv") == 0
+    found = rows(capsys.readouterr().out)
+    assert len(found) == 9 and list(found[0]) == ["a", "seed", "status", "n", "t"]
 
 
 def test_a_store_on_a_network_disk_is_read_from_a_copy(

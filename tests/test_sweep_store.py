@@ -125,8 +125,8 @@ def overwritten(path: Path) -> None:
 REFUSED: dict[str, tuple[Callable[[Path], object], list[str]]] = {
     "text": (text_file, ["is no store of simdl", "name another file"]),
     "foreign": (foreign_database, ["is no store of simdl", "left as it is"]),
-    "newer": (newer_schema, ["schema 99", "schema 2", "newer simdl"]),
-    "older": (older_schema, ["schema 0", "schema 2", "another file"]),
+    "newer": (newer_schema, ["schema 99", f"schema {module.SCHEMA}", "newer simdl"]),
+    "older": (older_schema, ["schema 0", f"schema {module.SCHEMA}", "another file"]),
     "cut off": (cut_off, ["is damaged", "move it away"]),
     "overwritten": (overwritten, ["is damaged", "move it away"]),
 }

@@ -16,6 +16,7 @@ import numpy as np
 
 from simdl.errors import InputError, StorageError
 from simdl.sweep import ledger
+from simdl.sweep.forms import names as forms_names
 from simdl.sweep.grid import Axis, expand
 from simdl.sweep.joining import join
 from simdl.sweep.ledger import Member
@@ -141,13 +142,25 @@ def _outcomes(store: Store, chosen: Selection) -> Iterator[tuple[Member, Outcome
 
 def _dimensions(store: Store, chosen: Selection) -> list[tuple[str, list[str]]]:
     """Return the variables of the sweep with their dimensions, in the order they were stored."""
+    sweep = (chosen.entry.number,)
     with store.reading() as connection:
+        forms = connection.execute(
+            "SELECT f.text, min(t.rowid) FROM members m JOIN trials t USING (identity)"
+            " JOIN forms f ON f.key = t.form WHERE m.sweep = ? GROUP BY 1 ORDER BY 2",
+            sweep,
+        ).fetchall()
         found = connection.execute(
             "SELECT a.name, a.dims, min(a.rowid) FROM members m JOIN arrays a USING (identity)"
             " WHERE m.sweep = ? AND a.role = 'variable' GROUP BY 1, 2 ORDER BY 3",
-            (chosen.entry.number,),
+            sweep,
         ).fetchall()
-    return [(name, json.loads(dims)) for name, dims, _ in found]
+    arrays = [(name, json.loads(dims)) for name, dims, _ in found]
+    named: list[tuple[str, list[str]]] = []
+    for form, _ in forms:
+        for name, number in forms_names(form):
+            named += [(name, [])] if number else [array for array in arrays if array[0] == name]
+    every = [*named, *arrays]
+    return [one for i, one in enumerate(every) if one not in every[:i]]
 
 
 def _names(store: Store, chosen: Selection, single: bool) -> list[str]:

@@ -9,7 +9,6 @@ half the time of a first run. What a training does not need is not compiled at a
 
 from typing import Any
 
-import numba
 import numpy as np
 from numba import types
 
@@ -139,15 +138,18 @@ def train_one(how, space, parts, trials, s, records, control):
     call(plan.finish, how, space, parts, trials, s, records, control)
 
 
-def link(how: Any, space: Any, parts: Any, trials: Any, records: Any, control: Any) -> None:
-    """Enter into the plan the addresses of what `train` calls for a chunk with these arguments."""
+def link(
+    how: Any, space: Any, parts: Any, trials: Any, draws: Any, records: Any, control: Any
+) -> None:
+    """Compile `train` for these arguments; enter the addresses of what it calls into the plan."""
     plan = how.plan[0]
-    kinds = [numba.typeof(value) for value in (how, space, parts, trials, records, control)]
-    (how_, space_, parts_, trials_, records_, control_) = kinds
+    given = (how, space, parts, trials, draws, records, control)
+    kinds = [_jit.typeof(value) for value in given]
+    (how_, space_, parts_, trials_, draws_, records_, control_) = kinds
     flag, index = types.boolean, types.int64
-    numbers = numba.typeof(records.evaluated[0, 0])
-    rows = numba.typeof(parts.train.x[0])
-    probed = numba.typeof(records.probed)
+    numbers = _jit.typeof(records.evaluated[0, 0])
+    rows = _jit.typeof(parts.train.x[0])
+    probed = _jit.typeof(records.probed)
 
     def of(function: Any, *arguments: Any) -> int:
         return address(function, types.none(how_, space_, *arguments))
@@ -159,6 +161,7 @@ def link(how: Any, space: Any, parts: Any, trials: Any, records: Any, control: A
         plan.judge = of(judge, parts_, trials_, index, flag, records_, control_)
     if how.probes.surveys.size:
         plan.survey = of(survey, rows, index, index, probed, control_)
+    of(train, parts_, trials_, draws_, records_, control_)  # not within the time of a first call
 
 
 @njit

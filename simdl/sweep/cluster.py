@@ -35,12 +35,11 @@ class _Whole:
 
     chunk: Chunk
     outcomes: dict[int, Outcome] = field(default_factory=dict)
-    seconds: float = 0.0
 
     def back(self) -> Back:
         lost = {seed: Outcome(seed, CANCELLED) for seed in self.chunk.seeds}
         found = lost | self.outcomes
-        return self.chunk, [found[seed] for seed in self.chunk.seeds], self.seconds
+        return self.chunk, [found[seed] for seed in self.chunk.seeds]
 
 
 @dataclass(eq=False)
@@ -230,13 +229,11 @@ class Cluster:
             return
         del self._sent[future.key]
         self._workers[piece.worker].pieces.remove(piece)
-        outcomes, seconds = result
-        self._bring(piece, outcomes, seconds)
+        self._bring(piece, result)
 
-    def _bring(self, piece: _Piece, outcomes: Sequence[Outcome], seconds: float) -> None:
+    def _bring(self, piece: _Piece, outcomes: Sequence[Outcome]) -> None:
         whole = piece.whole
         whole.outcomes |= {outcome.seed: outcome for outcome in outcomes}
-        whole.seconds += seconds
         if len(whole.outcomes) == len(whole.chunk.seeds):
             self._ready.append(whole)
 
@@ -275,7 +272,7 @@ class Cluster:
         piece.suspect = True
         if len(piece.seeds) == 1 and piece.kills >= KILLS:
             said = f"killed its worker {piece.kills} times: it crashes, or needs too much memory"
-            self._bring(piece, [Outcome(piece.seeds[0], FAILED, said)], 0.0)
+            self._bring(piece, [Outcome(piece.seeds[0], FAILED, said)])
         elif len(piece.seeds) > 1 and piece.kills >= _SPLIT:
             self._waiting.extendleft(reversed(list(_halves(piece))))
         else:

@@ -19,6 +19,7 @@ from simdl.sweep.outcomes import FAILED, Outcome
 from simdl.sweep.pools import Back, Chunk, Pool, Run, Threads, Unreachable
 
 TARGET = 1.0  # seconds a chunk should take
+LEAST = 1e-4  # seconds that a trial takes with all that is done for it outside the compiled loop
 NAMES = ("threads", "dask")
 HOLD = 0.5  # seconds that finished chunks may wait to be stored together
 HELD = 8_000_000  # bytes that they may hold meanwhile
@@ -77,9 +78,9 @@ class Schedule:
         largest = self._bytes.get(cell, max(self._bytes.values(), default=0.0))
         most = max(1, int(HELD / max(largest, 1.0)))
         if cell in self._seconds:
-            return min(most, max(1, round(TARGET / max(self._seconds[cell], 1e-6))))
+            return min(most, max(1, round(TARGET / max(self._seconds[cell], LEAST))))
         slowest = max(self._seconds.values(), default=TARGET)
-        return min(most, max(1, int(TARGET / 2 / max(slowest, 1e-6))))
+        return min(most, max(1, int(TARGET / 2 / max(slowest, LEAST))))
 
     def measured(self, chunk: Chunk, seconds: float, nbytes: int = 0) -> None:
         """Learn what a chunk took and left; the newest counts, since the first one compiled."""
@@ -227,9 +228,9 @@ class _Crew:
         """Wait a moment for a chunk that comes back; start what is next, hand on what is back."""
         failed = False
         if self._pool.next(self._back, _PATIENCE):
-            chunk, outcomes, seconds = self._back[-1]
+            chunk, outcomes = self._back[-1]
             nbytes = sum(outcome.nbytes for outcome in outcomes)
-            self._schedule.measured(chunk, seconds, nbytes)
+            self._schedule.measured(chunk, sum(o.seconds for o in outcomes), nbytes)
             failed = any(outcome.status == FAILED for outcome in outcomes)
             self._held += nbytes
         # workers get new work before this is stored; without any, one chunk waits for them
@@ -250,6 +251,6 @@ class _Crew:
     def _hand_on(self) -> bool:
         if not self._back:
             return True
-        going = self._finished([(chunk, outcomes) for chunk, outcomes, _ in self._back])
+        going = self._finished(self._back)
         self._back, self._held, self._handed = [], 0, time.monotonic()
         return going

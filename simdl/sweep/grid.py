@@ -229,18 +229,16 @@ def _label(value: Any) -> str:
 # --- identity -------------------------------------------------------------------------------------
 
 
-def _common(kind: str, tables: Any, **more: Any) -> str:
-    """All that the trials of a cell share, as JSON."""
-    return canonical(
-        {
-            "kind": kind,
-            "tables": tables,
-            "sources": own_sources(tables),
-            "numeric": numeric_digest(),
-            "results_version": simdl.RESULTS_VERSION,
-            **more,
-        }
-    )
+def _common(kind: str, tables: Any, **more: Any) -> Any:
+    """Return the hash of all that the trials of a cell share, as JSON."""
+    shared = {
+        "kind": kind,
+        "tables": tables,
+        "sources": own_sources(tables),
+        "numeric": numeric_digest(),
+        "results_version": simdl.RESULTS_VERSION,
+    }
+    return hashlib.sha256(canonical(shared | more).encode())
 
 
 def own_sources(tables: Any) -> dict[str, str | None]:
@@ -264,8 +262,11 @@ def _modules(tables: Any) -> set[str]:
     return {match[1]} if match else set()
 
 
-def _identity(common: str, seed: int, data: str) -> str:
-    return hashlib.sha256(f"{common}\0{seed}\0{data}".encode()).hexdigest()
+def _identity(common: Any, seed: int, data: str) -> str:
+    """Return the digest of a cell's text, of which `common` is the hash so far, and the rest."""
+    whole = common.copy()
+    whole.update(f"\0{seed}\0{data}".encode())
+    return str(whole.hexdigest())
 
 
 def training_trials(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from simdl.errors import InputError
+from simdl.sweep.forms import Numbers
 from simdl.sweep.grid import Axis, Cell
 from simdl.sweep.outcomes import FAILED, Array, Outcome, Stored
 
@@ -44,6 +45,7 @@ def join(
     shape = [len(axis.values) for axis in axes] + [len(seeds)]
     labels = _all_labels(ordered.values())
     place = {key: (*cells[key[0]].index, key[1]) for key in ordered}
+    everywhere = _together(place, place)
 
     def spread(role: str, name: str) -> tuple[Array, Any]:
         """One variable over all trials: the first of its arrays, and the joined values."""
@@ -65,6 +67,10 @@ def join(
         if isinstance(first.values, Stored):
             return first, _from_store(found, place, ordered, labels, (*shape, *sizes), dtype)
         joined = np.full((*shape, *sizes), _missing(dtype), dtype)
+        if not sizes:  # one number a trial: all at once
+            at_once = everywhere if len(found) == len(place) else _together(place, found)
+            joined[at_once] = [array.values for array in found.values()]
+            return first, joined
         for key, array in found.items():
             at = [labels.positions(dim, ordered[key], size)
                   for dim, size in zip(first.dims, array.values.shape, strict=True)]  # fmt: skip
@@ -89,6 +95,11 @@ def join(
         else:
             coordinates[name] = (first.dims, common)
     return xarray.Dataset(variables, coordinates)
+
+
+def _together(place: Mapping[Key, tuple[int, ...]], keys: Iterable[Key]) -> tuple[Any, ...]:
+    """Return the places of these trials as one index."""
+    return tuple(np.array([place[key] for key in keys]).T)
 
 
 def _from_store(
@@ -171,6 +182,8 @@ def _all_labels(outcomes: Any) -> _Labels:
     known: dict[str, list[np.ndarray]] = {}
     sizes: dict[str, int] = {}
     for outcome in outcomes:
+        if isinstance(outcome.variables, Numbers):
+            continue  # they have no dimensions
         for array in [*outcome.variables.values(), *outcome.coordinates.values()]:
             for dim, size in zip(array.dims, array.values.shape, strict=True):
                 sizes[dim] = max(size, sizes.get(dim, 0))

@@ -184,6 +184,7 @@ _MERGE = (
     f" USING (identity) WHERE m.identity IS NULL OR (m.status = '{FAILED}' AND"
     f" o.status != '{FAILED}')",
     "DELETE FROM main.trials WHERE identity IN (SELECT identity FROM fresh)",
+    "INSERT OR IGNORE INTO main.forms SELECT * FROM other.forms",
     "INSERT OR IGNORE INTO main.trials SELECT * FROM other.trials"
     " WHERE identity IN (SELECT identity FROM fresh)",
     "INSERT OR IGNORE INTO main.arrays SELECT * FROM other.arrays"

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -43,13 +43,12 @@ class Stored:
         return math.prod(self.shape) * self.dtype.itemsize
 
 
-@dataclass(frozen=True)
-class Array:
+class Array(NamedTuple):
     """Values with a name for every dimension, and what xarray calls attributes."""
 
     values: Any  # ndarray, or Stored
     dims: tuple[str, ...] = ()
-    attrs: Mapping[str, Any] = field(default_factory=dict)
+    attrs: Mapping[str, Any] = {}
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ class Outcome:
     status : "completed", "stopped_early", "diverged", "failed", or "cancelled" (then nothing is
         kept)
     message : why it failed, else empty
-    seconds : wall time, provenance only
+    seconds : wall time, of a training without compiling; provenance only
     variables : what was recorded or measured
     coordinates : labels along the variables' own dimensions, one-dimensional
     """
@@ -99,9 +98,8 @@ def train_cell(
                 for outcome in train_cell(configuration, record, [seed], control)
             ]
         return [Outcome(seeds[0], FAILED, _said(error), time.perf_counter() - start)]
-    seconds = (time.perf_counter() - start) / len(seeds)
     return [
-        Outcome(seed, result.status, "", seconds, *parts)
+        Outcome(seed, result.status, "", result.seconds, *parts)
         for seed, result, parts in zip(seeds, results, kept, strict=True)
     ]
 
@@ -197,6 +195,8 @@ def _labelled(name: str, value: Any, coordinates: dict[str, Array]) -> Array:
 
 
 def _array(name: str, value: Any) -> Array:
+    if type(value) is float:  # as nearly all are
+        return Array(np.array(value))
     values = _checked(name, value)
     return Array(values, tuple(f"{name}_{axis}" for axis in range(values.ndim)))
 
@@ -207,4 +207,4 @@ def _checked(name: str, value: Any) -> np.ndarray:
         values = values.astype(np.str_)
     if values.dtype.kind not in _KINDS:
         raise InputError(f"{name}: {type(value).__name__}: must be numbers, truth values or text")
-    return values.astype(values.dtype.newbyteorder("="))
+    return values if values.dtype.isnative else values.astype(values.dtype.newbyteorder("="))

@@ -6,7 +6,6 @@ Those on Dask's workers are in `simdl.sweep.cluster`.
 from __future__ import annotations
 
 import queue
-import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -27,10 +26,8 @@ class Chunk:
 
 
 Run = Callable[[Chunk, np.ndarray], list[Outcome]]
-Back = tuple[Chunk, list[Outcome], float]  # a chunk, what its trials left, the seconds it took
-
-
-_Pending = Future[tuple[list[Outcome], float]]
+Back = tuple[Chunk, list[Outcome]]  # a chunk, and what its trials left
+_Pending = Future[list[Outcome]]
 
 
 class Unreachable(InputError):
@@ -80,7 +77,7 @@ class Threads:
 
     def submit(self, chunk: Chunk) -> None:
         control = np.zeros(3, np.int64)
-        future = self._pool.submit(_timed, self._run, chunk, control)
+        future = self._pool.submit(self._run, chunk, control)
         self._running[future] = chunk, control
         future.add_done_callback(self._done.put)
 
@@ -107,10 +104,5 @@ class Threads:
             control[0] = 1
 
     def _take_back(self, future: _Pending, back: list[Back]) -> None:
-        back.append((self._running[future][0], *future.result()))
+        back.append((self._running[future][0], future.result()))
         del self._running[future]
-
-
-def _timed(run: Run, chunk: Chunk, control: np.ndarray) -> tuple[list[Outcome], float]:
-    start = time.perf_counter()
-    return run(chunk, control), time.perf_counter() - start

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from simdl.sweep.outcomes import Outcome
+from simdl.sweep.outcomes import Array, Outcome
 
 _LISTED = 20  # failures in a message
 _PARTS = ("validation", "test", "train")  # choices are made by the first that is measured
@@ -85,6 +85,10 @@ def judging_metric(names: Any) -> tuple[str, bool] | None:
     return None
 
 
+def _is_number(array: Array) -> bool:
+    return array.values.dtype.kind == "f" and array.values.ndim == 0
+
+
 class Standings:
     """Means of the metric that cells are compared by, over the seeds that are done.
 
@@ -98,14 +102,15 @@ class Standings:
 
     def add(self, cell: int, outcome: Outcome) -> None:
         """Enter one trial; one that has not the metric as a number is left out."""
-        numbers = {k: a.values for k, a in outcome.variables.items() if a.values.dtype.kind == "f"}
         if self._metric is None:
-            known = [k for k, v in numbers.items() if v.ndim == 0 and not np.isnan(v)]
-            self._metric = judging_metric(known)
-        if self._metric is None or np.ndim(numbers.get(self._metric[0], [0])):
+            numbers = {k: a.values for k, a in outcome.variables.items() if _is_number(a)}
+            self._metric = judging_metric([k for k, v in numbers.items() if not np.isnan(v)])
+        if self._metric is None:
             return
         name, more = self._metric
-        value = float(numbers[name])
+        if name not in outcome.variables or not _is_number(outcome.variables[name]):
+            return
+        value = float(outcome.variables[name].values)
         if outcome.status == "diverged" or np.isnan(value):
             value = -np.inf if more else np.inf
         total, count = self._sums.get(cell, (0.0, 0))

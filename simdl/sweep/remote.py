@@ -11,7 +11,6 @@ import signal
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -109,8 +108,8 @@ def prepare(job: Job, dask_worker: Any = None) -> list[str]:
     return problems
 
 
-def run(key: str, table: Any, seeds: Sequence[int]) -> tuple[list[Outcome], float]:
-    """Run seeds of one cell; return what they left and the seconds it took.
+def run(key: str, table: Any, seeds: Sequence[int]) -> list[Outcome]:
+    """Run seeds of one cell; return what they left.
 
     Without seeds what a training of this cell needs is compiled, or loaded, for others to find it.
 
@@ -122,7 +121,6 @@ def run(key: str, table: Any, seeds: Sequence[int]) -> tuple[list[Outcome], floa
     prepared = _jobs.get(key)
     if prepared is None:
         raise Unprepared(key)
-    start = time.perf_counter()
     job = prepared.job
     with prepared.control() as control, single_thread():
         if prepared.stopped:
@@ -140,8 +138,7 @@ def run(key: str, table: Any, seeds: Sequence[int]) -> tuple[list[Outcome], floa
                 function = prepared.measure()
             outcomes = measure_cell(function, table, seeds, control, job.record)
     taken = set(job.taken)
-    outcomes = [checked(outcome, taken) for outcome in outcomes if outcome.seed in seeds]
-    return outcomes, time.perf_counter() - start
+    return [checked(outcome, taken) for outcome in outcomes if outcome.seed in seeds]
 
 
 def stop(key: str) -> None:

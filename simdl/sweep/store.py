@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import functools
 import json
 import os
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +16,18 @@ import numpy as np
 
 from simdl.errors import StorageError
 from simdl.sweep.file_systems import refuse_network
+from simdl.sweep.forms import attributes, key_of, once, packed, unpacked
 from simdl.sweep.outcomes import FAILED, Array, Outcome, Stored
 
 APPLICATION = 0x73694464  # PRAGMA application_id: the file is ours
-SCHEMA = 2  # PRAGMA user_version
+SCHEMA = 3  # PRAGMA user_version
+# since schema 3: see `forms`; in older trials all numbers are arrays, too
+_OF_A_FORM = ("form TEXT NOT NULL DEFAULT ''", "numbers BLOB NOT NULL DEFAULT x''")
 _TABLES = (
     "CREATE TABLE trials (identity TEXT PRIMARY KEY, sweep TEXT NOT NULL,"
     " coordinates TEXT NOT NULL, seed INTEGER NOT NULL, status TEXT NOT NULL,"
-    " message TEXT NOT NULL, seconds REAL NOT NULL, created TEXT NOT NULL)",
+    " message TEXT NOT NULL, seconds REAL NOT NULL, created TEXT NOT NULL,"
+    f" {', '.join(_OF_A_FORM)})",
     # role: "variable", or "coordinate" for labels along a variable's own dimension
     "CREATE TABLE arrays (identity TEXT NOT NULL, role TEXT NOT NULL, name TEXT NOT NULL,"
     " dtype TEXT NOT NULL, shape TEXT NOT NULL, dims TEXT NOT NULL, attrs TEXT NOT NULL,"
@@ -37,6 +40,10 @@ _SWEEPS = (  # since schema 2: what a sweep asks for, its trials, and each time 
     " identity TEXT NOT NULL, PRIMARY KEY (sweep, cell, seed)) WITHOUT ROWID",
     "CREATE TABLE runs (sweep INTEGER NOT NULL, started TEXT NOT NULL, provenance TEXT NOT NULL,"
     " PRIMARY KEY (sweep, started)) WITHOUT ROWID",
+)
+_FORMS = (
+    "CREATE TABLE forms (key TEXT PRIMARY KEY, text TEXT NOT NULL)",
+    "INSERT INTO forms VALUES ('', '[]')",
 )
 _AT_ONCE = 500  # identities a query
 _BUSY = ("SQLITE_BUSY", "SQLITE_LOCKED")
@@ -115,7 +122,7 @@ class Store:
                 application, version, _ = self._state()
             if application != APPLICATION:
                 raise self._foreign()
-            if version == 1:
+            if 1 <= version < SCHEMA:
                 self._migrate()
                 version = SCHEMA
             if version != SCHEMA:
@@ -144,18 +151,20 @@ class Store:
         with self._transaction():
             if self._value("SELECT count(*) FROM sqlite_master"):
                 return  # another process was quicker
-            for table in (*_TABLES, *_SWEEPS):
-                self._connection.execute(table)
+            for statement in (*_TABLES, *_SWEEPS, *_FORMS):
+                self._connection.execute(statement)
             self._connection.execute(f"PRAGMA application_id = {APPLICATION}")
             self._connection.execute(f"PRAGMA user_version = {SCHEMA}")
 
     def _migrate(self) -> None:
-        """Give a store of schema 1 the tables of sweeps; its trials stay as they are."""
+        """Give an older store the tables that it lacks; its trials stay as they are."""
         with self._transaction():
-            if self._value("PRAGMA user_version") == 1:  # else another process was quicker
-                for table in _SWEEPS:
-                    self._connection.execute(table)
-                self._connection.execute(f"PRAGMA user_version = {SCHEMA}")
+            version = self._value("PRAGMA user_version")  # another process may have been quicker
+            columns = [f"ALTER TABLE trials ADD COLUMN {column}" for column in _OF_A_FORM]
+            lacking = (_SWEEPS if version < 2 else ()) + (*_FORMS, *columns) * (version < 3)
+            for statement in lacking:
+                self._connection.execute(statement)
+            self._connection.execute(f"PRAGMA user_version = {SCHEMA}")
 
     # --- reading and writing ----------------------------------------------------------------------
 
@@ -164,56 +173,53 @@ class Store:
 
         With `lazy`, variables that have dimensions are `Stored`.
         """
-        wanted = list(identities)
         found: dict[str, Outcome] = {}
         with self._lock, self._told():
-            for start in range(0, len(wanted), _AT_ONCE):
-                found |= self._results(wanted[start : start + _AT_ONCE], lazy)
+            for part in _parts(list(identities)):
+                found |= self._results(part, lazy)
         return found
 
     def done(self, identities: Iterable[str]) -> set[str]:
         """Return which of these trials are stored, failed ones left out; their arrays stay."""
-        wanted = list(identities)
-        found: set[str] = set()
-        with self.reading() as connection:
-            for start in range(0, len(wanted), _AT_ONCE):
-                part = wanted[start : start + _AT_ONCE]
-                marks = ",".join("?" * len(part))
-                query = f"SELECT identity FROM trials WHERE identity IN ({marks}) AND status != ?"
-                found.update(row[0] for row in connection.execute(query, [*part, FAILED]))
-        return found
+        with self._lock, self._told():
+            return {key for failed, key in self._failed(list(identities)) if not failed}
 
     def decoded(self, identity: str, name: str, dtype: str, shape: str, data: Any) -> Any:
         """Return an array from its row; without its data, what stands for it."""
         try:
+            kind, sizes = _kind(dtype), _sizes(shape)
             if data is None:
-                found = tuple(json.loads(shape))
-                return Stored(self.path, identity, name, np.dtype(dtype), found)
-            return np.frombuffer(data, np.dtype(dtype)).reshape(json.loads(shape))
+                return Stored(self.path, identity, name, kind, sizes)
+            return np.frombuffer(data, kind).reshape(sizes)
         except (TypeError, ValueError):
             raise self._damaged(f"array {name} of trial {identity[:12]}") from None
 
     def _results(self, identities: Sequence[str], lazy: bool) -> dict[str, Outcome]:
-        later = "CASE WHEN role = 'variable' AND shape != '[]' THEN NULL ELSE data END"
+        later = "CASE WHEN role = 'variable' AND shape != '[]' THEN NULL ELSE a.data END"
         data = later if lazy else "a.data"
-        marks = ",".join("?" * len(identities))
         # one statement sees one state of the file, so that a trial never comes without its arrays
         rows = self._connection.execute(
-            "SELECT t.identity, t.seed, t.status, t.seconds, a.role, a.name, a.dtype, a.shape,"
-            f" a.dims, a.attrs, {data} FROM trials t LEFT JOIN arrays a USING (identity)"
-            f" WHERE t.identity IN ({marks}) AND t.status != ? ORDER BY a.rowid",
+            "SELECT t.identity, t.seed, t.status, t.seconds, f.text, t.numbers, a.role, a.name,"
+            f" a.dtype, a.shape, a.dims, a.attrs, {data} FROM trials t"
+            " LEFT JOIN forms f ON f.key = t.form LEFT JOIN arrays a USING (identity)"
+            f" WHERE t.identity IN ({_marks(identities)}) AND t.status != ? ORDER BY a.rowid",
             [*identities, FAILED],
         )
         found: dict[str, Outcome] = {}
-        for identity, seed, status, seconds, role, name, dtype, shape, dims, attrs, data in rows:
+        for identity, seed, status, seconds, form, numbers, role, *row in rows:
             outcome = found.get(identity)
             if outcome is None:
-                outcome = found[identity] = Outcome(seed, status, "", seconds, {}, {})
+                try:
+                    variables = unpacked(form, numbers)
+                except (TypeError, ValueError):
+                    raise self._damaged(f"numbers of trial {identity[:12]}") from None
+                outcome = found[identity] = Outcome(seed, status, "", seconds, variables, {})
             if role is None:
                 continue
+            name, dtype, shape, dims, attrs, data = row
             values = self.decoded(identity, name, dtype, shape, data)
             try:
-                made = Array(values, tuple(json.loads(dims)), json.loads(attrs))
+                made = Array(values, *_labels(dims, attrs))
             except (TypeError, ValueError):
                 raise self._damaged(f"array {name} of trial {identity[:12]}") from None
             kind = outcome.variables if role == "variable" else outcome.coordinates
@@ -229,34 +235,38 @@ class Store:
         outcomes : identity, coordinates as JSON, outcome
         """
         now = now_utc()
+        new: dict[str, tuple[str, Outcome]] = {}
+        for identity, coordinates, outcome in outcomes:
+            if identity not in new or new[identity][1].status == FAILED:
+                new[identity] = coordinates, outcome
         with self._lock, self._told(), self._transaction():
-            for identity, coordinates, outcome in outcomes:
-                self._add(identity, coordinates, outcome, sweep, now)
-
-    def _add(self, identity: str, where: str, outcome: Outcome, sweep: str, now: str) -> None:
-        execute = self._connection.execute
-        execute("DELETE FROM trials WHERE identity = ? AND status = ?", (identity, FAILED))
-        added = execute(
-            "INSERT OR IGNORE INTO trials VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                identity, sweep, where, outcome.seed, outcome.status, outcome.message,
-                outcome.seconds, now,
-            ),
-        )  # fmt: skip
-        if not added.rowcount:
-            return
-        for role, arrays in (("variable", outcome.variables), ("coordinate", outcome.coordinates)):
-            self._connection.executemany(
-                "INSERT INTO arrays VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                [
+            for failed, known in self._failed(list(new)):
+                if failed:
+                    self._connection.execute("DELETE FROM trials WHERE identity = ?", (known,))
+                else:
+                    del new[known]
+            many = self._connection.executemany
+            rows, forms = [], {}
+            for key, (where, o) in new.items():
+                form, numbers = packed(o.variables)
+                kind = forms[form] if form in forms else forms.setdefault(form, key_of(form))
+                rows.append(
                     (
-                        identity, role, name, array.values.dtype.str, _text(array.values.shape),
-                        _text(array.dims), json.dumps(dict(array.attrs)) if array.attrs else "{}",
-                        array.values.tobytes(),
+                        key, sweep, where, o.seed, o.status, o.message, o.seconds, now, kind,
+                        numbers,
                     )
-                    for name, array in arrays.items()
-                ],
-            )  # fmt: skip
+                )  # fmt: skip
+            many("INSERT OR IGNORE INTO forms (text, key) VALUES (?, ?)", list(forms.items()))
+            many("INSERT INTO trials VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+            many("INSERT INTO arrays VALUES (?, ?, ?, ?, ?, ?, ?, ?)", _rows(new))
+
+    def _failed(self, identities: Sequence[str]) -> list[tuple[int, str]]:
+        """Return whether they failed, and which they are, of the trials that are stored."""
+        found: list[tuple[int, str]] = []
+        for part in _parts(identities):
+            query = f"SELECT status = ?, identity FROM trials WHERE identity IN ({_marks(part)})"
+            found += self._connection.execute(query, [FAILED, *part])
+        return found
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -337,9 +347,45 @@ def now_utc(timespec: str = "seconds") -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec=timespec)
 
 
-@functools.lru_cache(maxsize=1024)
+def _parts(identities: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(identities), _AT_ONCE):
+        yield identities[start : start + _AT_ONCE]
+
+
+def _marks(values: Sequence[str]) -> str:
+    return ",".join("?" * len(values))
+
+
+def _rows(new: Mapping[str, tuple[str, Outcome]]) -> Iterator[tuple[Any, ...]]:
+    """Yield the rows of all arrays of these trials."""
+    for identity, (_, outcome) in new.items():
+        for role, arrays in (("variable", outcome.variables), ("coordinate", outcome.coordinates)):
+            for name, (values, dims, attrs) in arrays.items():
+                if dims:  # numbers are in the trial's own row
+                    yield (
+                        identity, role, name, values.dtype.str, _text(values.shape), _text(dims),
+                        attributes(attrs), values.tobytes(),
+                    )  # fmt: skip
+
+
+@once
 def _text(values: tuple[Any, ...]) -> str:
-    return json.dumps(values)  # the same few of every trial
+    return json.dumps(values)
+
+
+@once
+def _kind(text: str) -> np.dtype[Any]:
+    return np.dtype(text)
+
+
+@once
+def _sizes(text: str) -> tuple[int, ...]:
+    return tuple(json.loads(text))
+
+
+@once
+def _labels(dims: str, attrs: str) -> tuple[tuple[str, ...], Mapping[str, Any]]:
+    return tuple(json.loads(dims)), json.loads(attrs)
 
 
 def _version() -> tuple[int, ...]:
