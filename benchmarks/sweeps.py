@@ -62,7 +62,7 @@ def direct(steps: int, trials: int) -> float:
 def calibrated() -> list[int]:
     """Steps that make a trial as long as each of SIZES."""
     direct(10, SEEDS)  # compiles, and the data of every seed is there
-    few, many = direct(10, 200), direct(1010, 20)
+    few, many = (median(direct(steps, 200) for _ in range(5)) for steps in (10, 1010))
     a_step = (many - few) / 1000
     return [max(1, round((size - (few - 10 * a_step)) / a_step)) for size in SIZES]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -31,7 +31,7 @@ from simdl.schedules import schedule as make_schedule
 from simdl.spec import Count, NonNegative, Positive, Real, Share, describe, from_table
 from simdl.stopping import Stop
 from simdl.stopping import stop as make_stop
-from simdl.training import Training, train_chunk
+from simdl.training import Training, trained
 from simdl.training import describe as describe_training
 
 
@@ -245,8 +245,12 @@ class Configuration:
 
     def train(self, seeds: Sequence[int], control: np.ndarray | None = None) -> list[Result]:
         """Train for every seed in one compiled call; a seed draws split, weights and order."""
+        return list(self.trained(seeds, control))
+
+    def trained(self, seeds: Sequence[int], control: np.ndarray | None = None) -> Iterator[Result]:
+        """The same, each result put together when its turn comes."""
         data = [self.data(seed) for seed in seeds]
-        return train_chunk(self.build(data[0]), data, list(seeds), control=control)
+        return trained(self.build(data[0]), data, list(seeds), control=control)
 
 
 def with_values(table: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:

@@ -61,9 +61,9 @@ class Loss:
 
 
 def _check_labels(t: np.ndarray, classes: int, outputs: int, key: str) -> None:
-    wrong = (t < 0) | (t >= classes)
-    if wrong.any():
-        wrong = np.flatnonzero(wrong)
+    outside = (t < 0) | (t >= classes)
+    if outside.any():
+        wrong = np.flatnonzero(outside)
         raise InputError(
             f"{key}: label {t[wrong[0]]} in row {wrong[0]}: must be 0 to {classes - 1}, "
             f"for the network has {outputs} output{'s' * (outputs != 1)}; whole numbers are "

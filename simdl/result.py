@@ -87,7 +87,7 @@ class Result:
         from simdl.engine import state
         from simdl.kernels.stopping import STALLED
 
-        report = [int(value) for value in records.report[s]]
+        report = records.report[s].tolist()
         program, divergence = training.net.program, None
         steps, an_epoch = report[state.STEPS_DONE], training.length(samples)[1]
         if report[state.STATUS] == state.DIVERGED:
@@ -134,19 +134,16 @@ class Result:
             if probe.when == "survey" and self._probed[probe.name].shape[1:] == ()
             if len(self._probed[probe.name])
         }
-        last = self._returned
+        wanted, last = {probe.name for probe in self.training.probes}, self._returned.tolist()
         for index, kind in ((0, "loss"), (1, "accuracy")):
-            if self._wants(kind):
+            if kind in wanted:
                 for part, values in zip(PARTS, last, strict=True):
                     if has(self._parts, part, kind):
-                        found[f"{part}_{kind}"] = float(values[index])
-        if not self._wants("loss"):
+                        found[f"{part}_{kind}"] = values[index]
+        if "loss" not in wanted:
             return found
         losses = {part: found[f"{part}_loss"] for part in self._parts}
         return found | in_own_units(self.training.loss, self.encoder, self._parts, losses)
-
-    def _wants(self, kind: str) -> bool:
-        return any(probe.name == kind for probe in self.training.probes)
 
     @cached_property
     def history(self) -> xarray.Dataset:

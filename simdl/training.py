@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -218,14 +218,21 @@ def _checked_start(net: Network, params: Parameters) -> Parameters:
 
 
 def train_chunk(
+    training: Training, data: Sequence[Data], seeds: Sequence[int], *given: Any, **named: Any
+) -> list[Result]:
+    """Return what `trained` yields, all at once."""
+    return list(trained(training, data, seeds, *given, **named))
+
+
+def trained(
     training: Training,
     data: Sequence[Data],
     seeds: Sequence[int],
     start: Sequence[Parameters] | None = None,
     control: np.ndarray | None = None,
     watch: Callable[[int], None] | None = None,
-) -> list[Result]:
-    """Train one network for several seeds in one compiled call.
+) -> Iterator[Result]:
+    """Train one network for several seeds in one compiled call, here and now.
 
     Parameters
     ----------
@@ -237,8 +244,9 @@ def train_chunk(
 
     Returns
     -------
-    list of Result
-        Bit for bit what each seed gives alone.
+    iterator of Result
+        Bit for bit what each seed gives alone. A result is put together when its turn comes: who
+        keeps little of each has few objects alive at a time.
     """
     from simdl._jit import flush_subnormals, restore_subnormals
     from simdl.engine import loop, state
@@ -275,25 +283,16 @@ def train_chunk(
     records = records._replace(probed=found)
     if data[0].n_classes is None:  # targets that are no classes have no accuracy
         records.evaluated[..., 1] = records.judged[..., 1] = records.returned[..., 1] = np.nan
-    made = []
-    for s, seed in enumerate(seeds):
+
+    def result(s: int) -> Result:
         own, begun = data[s if len(data) > 1 else 0], None if start is None else start[s]
         examined = partial(_examined, own, begun)  # once it is asked for
-        made.append(
-            Result.of(
-                training,
-                seed,
-                net.wrap(params[s], buffers[s]),
-                steps,
-                parts.train.x.shape[1],
-                records,
-                s,
-                own,
-                examined,
-                seconds,
-            )
-        )
-    return made
+        return Result.of(
+            training, seeds[s], net.wrap(params[s], buffers[s]), steps, parts.train.x.shape[1],
+            records, s, own, examined, seconds,
+        )  # fmt: skip
+
+    return map(result, range(count))
 
 
 def _examined(data: Data, start: Parameters | None, result: Result) -> Health:

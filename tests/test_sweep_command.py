@@ -178,14 +178,14 @@ def test_chunks_are_bounded_by_memory(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def failing(monkeypatch: pytest.MonkeyPatch) -> None:
-    train = Configuration.train
+    train = Configuration.trained
 
     def fails(self: Configuration, seeds: Any, control: Any = None) -> Any:
         if self.network.depth == 1:
             raise MemoryError("planted")
         return train(self, seeds, control)
 
-    monkeypatch.setattr(Configuration, "train", fails)
+    monkeypatch.setattr(Configuration, "trained", fails)
 
 
 def test_failed_trials_are_exit_4(

@@ -17,7 +17,8 @@ import simdl
 from simdl.configuration import Configuration, with_values
 from simdl.sweep import FailedTrials, Progress, Sweep, executors
 from simdl.sweep.executors import Chunk, Schedule
-from simdl.sweep.outcomes import Array, Outcome
+from simdl.sweep.forms import Array
+from simdl.sweep.outcomes import Outcome
 from simdl.sweep.progress import Standings
 
 
@@ -147,13 +148,13 @@ def test_same_bits_for_any_jobs_and_chunks(
     jobs: int, size: int, reference: xarray.Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chunks: list[int] = []
-    train = Configuration.train
+    train = Configuration.trained
 
     def counted(self: Configuration, seeds: Any, control: Any) -> Any:
         chunks.append(len(seeds))
         return train(self, seeds, control)
 
-    monkeypatch.setattr(Configuration, "train", counted)
+    monkeypatch.setattr(Configuration, "trained", counted)
     monkeypatch.setattr(Schedule, "size", lambda self, cell: size)
     assert bits(trainings().run(jobs=jobs)) == bits(reference)
     assert sum(chunks) == 20 and max(chunks) == min(size, 5)
@@ -224,14 +225,14 @@ def test_all_failed() -> None:
 
 
 def test_a_failing_seed_does_not_take_its_chunk_along(monkeypatch: pytest.MonkeyPatch) -> None:
-    train = Configuration.train
+    train = Configuration.trained
 
     def fails(self: Configuration, seeds: Any, control: Any) -> Any:
         if 2 in seeds:
             raise MemoryError("too large")
         return train(self, seeds, control)
 
-    monkeypatch.setattr(Configuration, "train", fails)
+    monkeypatch.setattr(Configuration, "trained", fails)
     monkeypatch.setattr(Schedule, "size", lambda self, cell: 99)
     with pytest.raises(FailedTrials) as caught:
         trainings(axes={}).run(jobs=1)

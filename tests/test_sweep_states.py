@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from simdl.sweep import ledger
+from simdl.sweep.forms import Array
 from simdl.sweep.grid import Trial
-from simdl.sweep.outcomes import COMPLETED, DIVERGED, FAILED, Array, Outcome
+from simdl.sweep.outcomes import COMPLETED, DIVERGED, FAILED, Outcome
 from simdl.sweep.store import Store
 
 NAMES = [f"id{i}" for i in range(6)]

@@ -14,7 +14,8 @@ import pytest
 from simdl.errors import StorageError
 from simdl.sweep import store as module
 from simdl.sweep.file_systems import file_system, refuse_network
-from simdl.sweep.outcomes import Array, Outcome
+from simdl.sweep.forms import Array
+from simdl.sweep.outcomes import Outcome
 from simdl.sweep.store import Store, journal
 
 

@@ -16,11 +16,12 @@ import numpy as np
 
 from simdl.errors import InputError, StorageError
 from simdl.sweep import ledger
+from simdl.sweep.forms import Array
 from simdl.sweep.forms import names as forms_names
 from simdl.sweep.grid import Axis, expand
 from simdl.sweep.joining import join
 from simdl.sweep.ledger import Member
-from simdl.sweep.outcomes import Array, Outcome
+from simdl.sweep.outcomes import Outcome
 from simdl.sweep.store import Store
 
 if TYPE_CHECKING:

@@ -140,7 +140,7 @@ class Connection:
             remote.run, self._job.key, table, seeds, pure=False, workers=[place]
         )
 
-    def result(self, future: Any) -> tuple[list[Outcome], float] | None:
+    def result(self, future: Any) -> list[Outcome] | None:
         """Return what a future brings, None where its worker went away with it.
 
         Raises
@@ -157,8 +157,8 @@ class Connection:
             raise error
         if future.status == "finished":
             with contextlib.suppress(OSError, TimeoutError):
-                outcomes, seconds = future.result(timeout=_TOLD)
-                return outcomes, seconds
+                found: list[Outcome] = future.result(timeout=_TOLD)
+                return found
         if not self.alive:
             raise self.unreachable("the scheduler is gone")
         return None

@@ -10,15 +10,25 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import struct
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from simdl.sweep.outcomes import Array
-
 # texts of the same few kinds come with every trial: reading one anew takes as long as all the rest
 once = functools.lru_cache(maxsize=1024)
+
+
+class Array(NamedTuple):
+    """Values with a name for every dimension, and what xarray calls attributes."""
+
+    values: Any  # ndarray, or Stored
+    dims: tuple[str, ...] = ()
+    attrs: Mapping[str, Any] = {}
+
+
+_CODES = {bool: "?", int: "q", float: "d"}
 
 
 class Number(NamedTuple):
@@ -30,30 +40,26 @@ class Number(NamedTuple):
     offset: int  # bytes before it
 
 
-def packed(variables: Mapping[str, Array]) -> tuple[str, bytes]:
-    """Return the form of these variables, as text, and the bytes of all numbers among them."""
-    entries = tuple(
-        (name,) if values.ndim else (name, values.dtype.str, attributes(attrs))
-        for name, (values, _, attrs) in variables.items()
-    )
-    return _text(entries), b"".join([a.values.tobytes() for a in variables.values() if not a.dims])
-
-
 class Numbers(Mapping[str, Array]):
     """Variables that are all numbers, made when they are looked at.
 
     Thousands of trials are held at once; as arrays in a dict each, they would keep the garbage
     collector busier than reading them does.
+
+    Parameters
+    ----------
+    form : its text
+    packed : the bytes of the numbers, one behind the other
     """
 
-    __slots__ = ("_bytes", "_entries")
+    __slots__ = ("_entries", "bytes", "form")
 
-    def __init__(self, entries: Mapping[str, Number], numbers: bytes) -> None:
-        self._entries, self._bytes = entries, numbers
+    def __init__(self, form: str, packed: bytes) -> None:
+        self.form, self.bytes, self._entries = form, packed, _entries(form)[0]
 
     def __getitem__(self, name: str) -> Array:
         _, dtype, attrs, at = self._entries[name]
-        return Array(np.ndarray((), dtype, self._bytes, at), (), attrs)
+        return Array(np.ndarray((), dtype, self.bytes, at), (), attrs)
 
     def __contains__(self, name: object) -> bool:
         return name in self._entries
@@ -65,7 +71,24 @@ class Numbers(Mapping[str, Array]):
         return len(self._entries)
 
 
-def unpacked(form: str, numbers: bytes) -> Mapping[str, Any]:
+def numbers(values: Mapping[str, float]) -> Numbers:
+    """Return truth values, whole numbers and floats as variables."""
+    form, layout = _layout(tuple((name, type(value)) for name, value in values.items()))
+    return Numbers(form, layout.pack(*values.values()))
+
+
+def packed(variables: Mapping[str, Array]) -> tuple[str, bytes]:
+    """Return the form of these variables, as text, and the bytes of all numbers among them."""
+    if isinstance(variables, Numbers):
+        return variables.form, variables.bytes
+    entries = tuple(
+        (name,) if values.ndim else (name, values.dtype.str, attributes(attrs))
+        for name, (values, _, attrs) in variables.items()
+    )
+    return _text(entries), b"".join([a.values.tobytes() for a in variables.values() if not a.dims])
+
+
+def unpacked(form: str, packed: bytes) -> Mapping[str, Any]:
     """Return the variables of a form in order; None where an array belongs, then in a dict.
 
     Raises
@@ -74,9 +97,9 @@ def unpacked(form: str, numbers: bytes) -> Mapping[str, Any]:
         If the text is no form, or there are not the bytes of its numbers.
     """
     entries, size = _entries(form)
-    if len(numbers) != size:
-        raise ValueError(f"{len(numbers)} bytes of numbers: must be {size}")
-    made = Numbers(entries, numbers)
+    if len(packed) != size:
+        raise ValueError(f"{len(packed)} bytes of numbers: must be {size}")
+    made = Numbers(form, packed)
     if entries and all(number.dtype for number in entries.values()):
         return made
     return {name: made[name] if number.dtype else None for name, number in entries.items()}
@@ -100,6 +123,13 @@ def attributes(attrs: Mapping[str, Any]) -> str:
 @once
 def _text(entries: Sequence[tuple[str, ...]]) -> str:
     return json.dumps([*map(list, entries)])
+
+
+@once
+def _layout(kinds: Sequence[tuple[str, type]]) -> tuple[str, struct.Struct]:
+    """Return the form of numbers of Python's own types, and what packs them."""
+    entries = tuple((name, np.dtype(kind).str, "{}") for name, kind in kinds)
+    return _text(entries), struct.Struct("=" + "".join(_CODES[kind] for _, kind in kinds))
 
 
 @once

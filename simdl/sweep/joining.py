@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from simdl.errors import InputError
-from simdl.sweep.forms import Numbers
+from simdl.sweep.forms import Array, Numbers
 from simdl.sweep.grid import Axis, Cell
-from simdl.sweep.outcomes import FAILED, Array, Outcome, Stored
+from simdl.sweep.outcomes import FAILED, Outcome, Stored
 
 if TYPE_CHECKING:
     import xarray
@@ -140,7 +140,8 @@ def _outer(axes: Sequence[Axis], seeds: Sequence[int]) -> dict[str, Any]:
 
 def refuse_clash(outcome: Outcome, taken: set[str]) -> None:
     """Raise InputError where a trial's names are those of axes, or name two things."""
-    own = {dim for array in outcome.variables.values() for dim in array.dims}
+    arrays = () if isinstance(outcome.variables, Numbers) else outcome.variables.values()
+    own = {dim for array in arrays for dim in array.dims}
     for name in sorted({*own, *outcome.variables, *outcome.coordinates} & taken):
         raise InputError(f"{name}: is the name of an axis: give the measured quantity another")
     for name in sorted(set(outcome.variables) & (own | set(outcome.coordinates))):

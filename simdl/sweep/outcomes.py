@@ -7,13 +7,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from simdl.configuration import Configuration
 from simdl.errors import InputError, suggest
 from simdl.result import Result
+from simdl.sweep.forms import Array, Numbers, numbers
 from simdl.sweep.measures import settings_copy
 
 COMPLETED, DIVERGED, FAILED, CANCELLED = "completed", "diverged", "failed", "cancelled"
@@ -43,14 +44,6 @@ class Stored:
         return math.prod(self.shape) * self.dtype.itemsize
 
 
-class Array(NamedTuple):
-    """Values with a name for every dimension, and what xarray calls attributes."""
-
-    values: Any  # ndarray, or Stored
-    dims: tuple[str, ...] = ()
-    attrs: Mapping[str, Any] = {}
-
-
 @dataclass(frozen=True)
 class Outcome:
     """One trial, done.
@@ -75,6 +68,8 @@ class Outcome:
     @property
     def nbytes(self) -> int:
         """Bytes of what was recorded or measured."""
+        if isinstance(self.variables, Numbers):
+            return len(self.variables.bytes)
         arrays = [*self.variables.values(), *self.coordinates.values()]
         return sum(array.values.nbytes for array in arrays)
 
@@ -88,8 +83,7 @@ def train_cell(
     """
     start = time.perf_counter()
     try:
-        results = configuration.train(seeds, control)
-        kept = [({}, {}) if r.status == CANCELLED else _kept(r, record) for r in results]
+        return [_outcome(r, record) for r in configuration.trained(seeds, control)]
     except (Exception, SystemExit) as error:
         if len(seeds) > 1:
             return [
@@ -98,10 +92,6 @@ def train_cell(
                 for outcome in train_cell(configuration, record, [seed], control)
             ]
         return [Outcome(seeds[0], FAILED, _said(error), time.perf_counter() - start)]
-    return [
-        Outcome(seed, result.status, "", result.seconds, *parts)
-        for seed, result, parts in zip(seeds, results, kept, strict=True)
-    ]
 
 
 def measure_cell(
@@ -127,17 +117,20 @@ def measure_cell(
     return outcomes
 
 
+def _outcome(result: Result, record: Sequence[str]) -> Outcome:
+    parts = () if result.status == CANCELLED else _kept(result, record)
+    return Outcome(result.seed, result.status, "", result.seconds, *parts)
+
+
 def _said(error: BaseException) -> str:
     return str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
 
 
-def _kept(result: Result, record: Sequence[str]) -> tuple[dict[str, Array], dict[str, Array]]:
+def _kept(result: Result, record: Sequence[str]) -> tuple[Mapping[str, Array], dict[str, Array]]:
     """Return the recorded variables of a training, and the labels of their dimensions."""
-    variables: dict[str, Array] = {}
+    metrics = result.metrics
+    variables: dict[str, Any] = dict(metrics) if METRICS in record else {}
     coordinates: dict[str, Array] = {}
-    metrics = {name: _array(name, value) for name, value in result.metrics.items()}
-    if METRICS in record:
-        variables |= metrics
     wanted = [name for name in record if name not in (METRICS, *ALWAYS, *STOPPING)]
     history = result.history if wanted else {}
     for name in wanted:
@@ -145,13 +138,16 @@ def _kept(result: Result, record: Sequence[str]) -> tuple[dict[str, Array], dict
             variables[name] = _labelled(name, history[name], coordinates)
         elif name in metrics:  # else a part of the data that this run has not
             variables[name] = metrics[name]
-    variables["diverged"] = Array(np.array(result.status == DIVERGED))
-    variables["steps"] = Array(np.array(result.steps, np.int64))
+    variables["diverged"] = result.status == DIVERGED
+    variables["steps"] = result.steps
     if result.training.stop is not None:
-        variables["stopped_early"] = Array(np.array(result.status == STOPPED))
+        variables["stopped_early"] = result.status == STOPPED
         if result.best is not None:
-            variables["best_step"] = Array(np.array(result.best["step"], np.int64))
-    return variables, coordinates
+            variables["best_step"] = result.best["step"]
+    if not wanted:
+        return numbers(variables), coordinates
+    made = {k: v if isinstance(v, Array) else _array(k, v) for k, v in variables.items()}
+    return made, coordinates
 
 
 def _named(measured: Any, record: Sequence[str]) -> tuple[dict[str, Array], dict[str, Array]]:
@@ -195,8 +191,6 @@ def _labelled(name: str, value: Any, coordinates: dict[str, Array]) -> Array:
 
 
 def _array(name: str, value: Any) -> Array:
-    if type(value) is float:  # as nearly all are
-        return Array(np.array(value))
     values = _checked(name, value)
     return Array(values, tuple(f"{name}_{axis}" for axis in range(values.ndim)))
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from simdl.sweep.outcomes import Array, Outcome
+from simdl.sweep.forms import Array
+from simdl.sweep.outcomes import Outcome
 
 _LISTED = 20  # failures in a message
 _PARTS = ("validation", "test", "train")  # choices are made by the first that is measured

@@ -16,8 +16,8 @@ import numpy as np
 
 from simdl.errors import StorageError
 from simdl.sweep.file_systems import refuse_network
-from simdl.sweep.forms import attributes, key_of, once, packed, unpacked
-from simdl.sweep.outcomes import FAILED, Array, Outcome, Stored
+from simdl.sweep.forms import Array, attributes, key_of, once, packed, unpacked
+from simdl.sweep.outcomes import FAILED, Outcome, Stored
 
 APPLICATION = 0x73694464  # PRAGMA application_id: the file is ours
 SCHEMA = 3  # PRAGMA user_version
@@ -246,7 +246,8 @@ class Store:
                 else:
                     del new[known]
             many = self._connection.executemany
-            rows, forms = [], {}
+            rows: list[tuple[Any, ...]] = []
+            forms: dict[str, str] = {}
             for key, (where, o) in new.items():
                 form, numbers = packed(o.variables)
                 kind = forms[form] if form in forms else forms.setdefault(form, key_of(form))
