@@ -62,7 +62,7 @@ def dead_units(net: Network, params: Parameters, x: Any) -> dict[str, np.ndarray
     rows, buffers = checked(net, params, x)
     units, paths = units_of(net.program)
     layout, fired = net.program.layout(EVALUATION_ROWS), flags(units)
-    at = layout.tensors(params.flat, np.zeros_like(params.flat), buffers)
+    at = layout.tensors(params.flat, np.zeros_like(params.flat), buffers, deltas=0)
     flat, control = rows.reshape(len(rows), -1), np.zeros(3, np.int64)
     with single_thread():
         run = records(RUN, 1)[0]

@@ -122,7 +122,7 @@ def plan_of(training: Training, parts: Any) -> tuple[Any, Any]:
     space = state.Space(
         r.records(r.RUN, 1),
         at,
-        evaluation.tensors(params, grads, buffers),
+        evaluation.tensors(params, grads, buffers, EVALUATION_ROWS * program.output.size),
         np.zeros(batch, dtype),
         np.zeros(EVALUATION_ROWS, dtype),
         np.zeros((batch, width), dtype),

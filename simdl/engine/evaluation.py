@@ -28,7 +28,7 @@ def evaluate(plan, ops, run, at, losses, targets, x, t, control, out):
         copy_rows(targets, t[start : start + rows])
         forward(ops, run, at)
         y = matrix(at.arena, plan.eval_output, rows, plan.n_output)
-        dy = matrix(at.deltas, plan.eval_output, rows, plan.n_output)
+        dy = matrix(at.deltas, 0, rows, plan.n_output)  # a loss gives it; it goes nowhere
         call(plan.loss, losses[:rows], dy, y, targets[:rows], plan.loss_option)
         loss += total(losses[:rows])
         correct += count_correct(y, targets, rows, plan.threshold)

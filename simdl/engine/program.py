@@ -68,11 +68,22 @@ class Layout:
     size: int
     scratch: int
 
-    def tensors(self, params: np.ndarray, grads: np.ndarray, buffers: np.ndarray) -> Tensors:
-        """Return the buffers of a run: the given ones, and fresh arena, deltas and scratch."""
-        arena, deltas = (aligned(self.size, params.dtype) for _ in range(2))
-        scratch = aligned(self.scratch, params.dtype)
-        return Tensors(params, grads, buffers, arena, deltas, scratch)
+    def tensors(
+        self,
+        params: np.ndarray,
+        grads: np.ndarray,
+        buffers: np.ndarray,
+        deltas: int | None = None,
+    ) -> Tensors:
+        """Return the buffers of a run: the given ones, and fresh arena, deltas and scratch.
+
+        Parameters
+        ----------
+        deltas : elements of the deltas where no gradient goes back; else they are the arena's
+        """
+        sizes = self.size, self.size if deltas is None else deltas, self.scratch
+        fresh = [aligned(size, params.dtype) for size in sizes]
+        return Tensors(params, grads, buffers, *fresh)
 
     def view(self, buffer: np.ndarray, value: Value, rows: int | None = None) -> np.ndarray:
         """View `value` in an arena or in deltas as (rows, *shape)."""

@@ -17,6 +17,7 @@ import numpy as np
 from simdl.data import GENERATED
 from simdl.data.parted import PartedData
 from simdl.errors import InputError
+from simdl.footprint import footprint
 from simdl.instruments import Instruments
 from simdl.sweep import pilots
 from simdl.sweep.measures import canonical
@@ -59,13 +60,11 @@ class Size:
 
 def size_of(training: Any, data: Any) -> Size:
     """Return what a chunk of this training takes, by the arrays that it makes."""
-    from simdl.engine.program import EVALUATION_ROWS
-
     net = training.net
-    item = net.dtype.itemsize if isinstance(net.dtype, np.dtype) else np.dtype(net.dtype).itemsize
-    batch, an_epoch, steps = training.length(data.sizes[0])
-    program = net.program
-    cells = sum(program.layout(rows).size for rows in (batch, EVALUATION_ROWS))
+    item = np.dtype(net.dtype).itemsize
+    _, an_epoch, steps = training.length(data.sizes[0])
+    taken = footprint(training, data.sizes[0])
+    own = taken["parameters"] + taken["optimizer"]
     # as read in float64 and as trained; a large file's are read once for all
     shared = isinstance(data, PartedData) and data.name not in GENERATED
     inputs = math.prod(data.input_shape) * (item if shared else 8 + item)
@@ -75,13 +74,9 @@ def size_of(training: Any, data: Any) -> Size:
         if probe.when == "parts":
             every = {"epoch": an_epoch, "end": steps}.get(probe.every, probe.every)
             history += steps / every * 6 * 8
-    parameters = net.n_parameters * item
     return Size(
-        fixed=2.0 * cells * item + parameters,
-        # parameters twice with a stop rule's best ones
-        seed=float(sum(data.sizes) * (inputs + targets))
-        + parameters * (2 + training.optimizer.rule()[2])
-        + history,
+        fixed=float(sum(taken.values()) - own),
+        seed=float(sum(data.sizes) * (inputs + targets) + own) + history,
         history=history,
     )
 
