@@ -27,7 +27,7 @@ class Words(Extension):
         for section in obj.docstring.parsed:
             for item in section.value if section.kind in _NAMED else ():
                 words = item.annotation
-                if words is None or item.description and item.name not in known:
+                if words is None or (item.description and item.name not in known):
                     continue
                 if str(words) != str(known.get(item.name)):
                     item.description = f"{words}\n{item.description}".strip()
