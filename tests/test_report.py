@@ -13,10 +13,11 @@ from own_tables import Capture, run
 
 from simdl.errors import InputError
 from simdl.report import build
-from simdl.report.content import words
+from simdl.report.content import settings_in_chinese, words
 from simdl.report.scale import HEIGHT, MARGIN, WIDTH, drawing
 from simdl.report.site import marked, said
 from simdl.scenario import texts
+from simdl.scenario.catalogue import find, names
 from simdl.scenario.corrections import load as corrections
 from simdl.scenario.runner import Request, Run, assemble
 
@@ -102,6 +103,13 @@ def test_both_languages_say_everything(out: Path) -> None:
         assert page.headings[0] == 1 and 1 not in page.headings[1:]
         assert all(b - a <= 1 for a, b in zip(page.headings, page.headings[1:], strict=False))
     assert all(set(word) == set(texts.LANGUAGES) for word in words().values())
+
+
+def test_every_setting_is_said_in_chinese() -> None:
+    said = {
+        field.description for name in names() for field in find(name).Settings.model_fields.values()
+    }
+    assert set(settings_in_chinese()) == said
 
 
 def test_every_claim_and_figure_is_there(out: Path) -> None:

@@ -27,6 +27,13 @@ def words() -> Mapping[str, Both]:
         return tomllib.load(file)
 
 
+@cache
+def settings_in_chinese() -> Mapping[str, str]:
+    """What the scenarios say of their settings, as it stands in their code -> in Chinese."""
+    with Path(__file__).with_name("settings.toml").open("rb") as file:
+        return tomllib.load(file)
+
+
 def both(key: str) -> Both:
     """A text of the scenarios in every language."""
     return {language: texts.text(key, language) for language in texts.LANGUAGES}
@@ -92,11 +99,18 @@ def scenario(out: Path, name: str, records: list[dict[str, Any]]) -> dict[str, A
         "name": name, "title": both(f"{name}.title"), "question": both(f"{name}.question"),
         "figures": figures, "verdicts": own,
         "right": sum(v["mark"] == "as-expected" for v in own),
-        "settings": [{k: _plain(v) for k, v in s.items()} for s in told["settings"]],
+        "settings": [_setting(s) for s in told["settings"]],
         "command": command,
         "seconds": own[0]["seconds"] if own else 0.0,
         "seed": kind.model_fields["seed"].default, "replicates": replicates,
     }  # fmt: skip
+
+
+def _setting(told: Mapping[str, Any]) -> dict[str, Any]:
+    """A setting as the table shows it, and in both languages what it is."""
+    said = told["description"]
+    meaning = {"en": said, "zh": settings_in_chinese().get(said, said)}
+    return {key: _plain(value) for key, value in told.items()} | {"meaning": meaning}
 
 
 def _plain(value: Any) -> Any:
