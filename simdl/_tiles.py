@@ -16,7 +16,7 @@ import llvmlite.binding as llvm
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
+from numba.core import cgutils, config
 from numba.np.arrayobj import populate_array
 
 from simdl._jit import JIT, intrinsic
@@ -28,9 +28,18 @@ _INDEX, _LANE = ir.IntType(64), ir.IntType(32)
 
 @functools.cache
 def register_bytes() -> int:
-    """Bytes of a vector register of this processor; 16 where nothing is known of it."""
-    features = llvm.get_host_cpu_features() if JIT else {}
-    return 64 if features.get("avx512f") else 32 if features.get("avx") else 16
+    """Bytes of a vector register of the processor that code is made for; 16 where none is known.
+
+    It is this one, unless NUMBA_CPU_FEATURES says what another has.
+    """
+    if not JIT:
+        return 16
+    named = config.CPU_FEATURES
+    host = llvm.get_host_cpu_features() if named is None else {}
+    features = (
+        named.split(",") if named is not None else [f"+{n}" for n, has in host.items() if has]
+    )
+    return 64 if "+avx512f" in features else 32 if "+avx" in features else 16
 
 
 @functools.cache
