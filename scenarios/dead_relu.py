@@ -249,7 +249,7 @@ def _training(results: dict[str, xarray.Dataset], settings: Settings) -> Any:
                     marker=style.MARKERS[i], markevery=6)  # fmt: skip
     panels.level(left, FEW, '"few"')
     left.set(xlabel="training step", ylabel="share of negative inputs", ylim=(0, 1), title="inputs")
-    left.legend(loc="upper right")
+    left.legend(loc="lower right", bbox_to_anchor=(1, 0.13))
     for panel, key, axis in ((middle, "by_rate", "lr"), (right, "by_scale", "scale")):
         ends = results[key]["dead"].isel(step=-1).transpose("bias", "seed", axis)
         for i, bias in enumerate(ends["bias"].values):

@@ -238,8 +238,8 @@ def _rates(by_rate: xarray.Dataset, tuned: xarray.Dataset, settings: Settings) -
         panels.band(right, found[RATE], found["loss"], *line, log=True, **mark)
         best = float(np.ravel(tuned[RATE].isel({ARM: i}))[0])
         left.axvline(best, color=style.COLOURS[i], linewidth=1.1, linestyle=(i, (1, 2)))
-    panels.level(left, CHANCE, "guessing")
-    panels.level(right, math.log(10), "guessing")
+    panels.level(left, CHANCE, "guessing", left=True)
+    panels.level(right, math.log(10), "guessing", left=True)
     for panel in (left, right):
         panel.set(xlabel="learning rate (SGD)", xscale="log")
     left.set(ylabel="test accuracy", ylim=(0, 1), title="Dotted: the rates that tuning chose")

@@ -254,8 +254,7 @@ def _deep(results: dict[str, xarray.Dataset], settings: Settings) -> Any:
             middle = capped(own).sel({INIT: init}).mean()
             ring = {"markerfacecolor": "white", "markersize": 9, "markeredgewidth": 2, "zorder": 6}
             panel.plot(at, middle, **(line | ring))
-        panels.level(panel, GUESSING)
-        panel.annotate("guessing", (0.02, GUESSING + 0.12), xycoords=("axes fraction", "data"))
+        panels.level(panel, GUESSING, "guessing", above=True, left=True)
         panel.set(xlabel=f"learning rate ({name})", xscale="log", ylim=(0, 2.6), title=name)
     axes[0, 0].set_ylabel(f"training loss after {settings.steps} steps\n(nats, at most guessing's)")
     panels.legend(figure, axes[0, 0], bands=results["SGD by rate"].sizes["seed"])

@@ -186,7 +186,7 @@ def _rates(results: dict[str, xarray.Dataset], settings: Settings) -> Any:
         left.plot(layers[1:], factor ** (layers[-1] - layers[1:]), **style.THEORY)
         accuracy = survey["test_accuracy"].sel({NORM: norm}).transpose("seed", RATE)
         panels.band(right, survey[RATE], accuracy.fillna(0.1), **_line(norm))
-    panels.level(right, 0.1, "guessing")
+    panels.level(right, 0.1, "guessing", left=True)
     left.set(
         xlabel="layer", yscale="log", title="at birth, ReLU",
         ylabel="squared gradient\n(last layer = 1)",

@@ -107,7 +107,7 @@ def _labels(found: xarray.Dataset, settings: Settings) -> Any:
     left.set(xlabel="epoch", ylabel="accuracy", title="on the training labels", ylim=(0, 1.03))
     right.set(xlabel="random labels (%)", title=f"after {settings.epochs} epochs")
     for panel, row in ((left, "lower right"), (right, "center left")):
-        panels.level(panel, CHANCE, "guessing" if panel is right else "")
+        panels.level(panel, CHANCE, "guessing" if panel is right else "", left=True)
         panel.legend(loc=row)
     figure.supxlabel(
         f"{settings.samples} digits; bands: lowest to highest of {found.sizes['seed']} seeds",

@@ -68,13 +68,19 @@ def grid(rows: int, columns: int, size: tuple[float, float], **shared: Any) -> t
     return figure, figure.subplots(rows, columns, squeeze=False, **({"sharey": "row"} | shared))
 
 
-def level(axes: Axes, y: float, label: str = "", *, above: bool = False) -> None:
+def level(
+    axes: Axes, y: float, label: str = "", *, above: bool = False, left: bool = False
+) -> None:
     """Draw a dotted line across, such as that of guessing, named at its right end, below it."""
+    from matplotlib.patheffects import withStroke
+
     axes.axhline(y, color=style.BLACK, linewidth=0.8, linestyle=":")
     if label:
-        place: Any = {"xycoords": ("axes fraction", "data"), "ha": "right"}
+        place: Any = {"xycoords": ("axes fraction", "data"), "ha": "left" if left else "right"}
         place["va"] = "bottom" if above else "top"
-        axes.annotate(label, (0.98, y), fontsize=8, **place)
+        halo = [withStroke(linewidth=2.5, foreground="white")]  # curves may end on the line
+        where = (0.02 if left else 0.98, y)
+        axes.annotate(label, where, fontsize=8, path_effects=halo, zorder=5, **place)
 
 
 def legend(figure: Figure, axes: Axes, *, theory: bool = False, bands: int = 0) -> None:
