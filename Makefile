@@ -16,7 +16,7 @@ scenarios = $(basename $(notdir $(filter-out %/__init__.py,$(wildcard scenarios/
 quick   := $(if $(filter-out 0 no false,$(QUICK)),--quick)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup figures gallery pilots test test-oracle test-bounds test-dask test-browser test-wheel test-latest lint format docs bench clean relock
+.PHONY: help setup figures gallery pilots test test-oracle test-bounds test-dask test-browser test-wheel test-latest lint format docs bench instructions clean relock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -84,6 +84,9 @@ bench: $(VENV)-bench/.stamp ## time training steps against PyTorch, JAX, scikit-
 	$(VENV)-bench/bin/python benchmarks/sweeps.py
 	$(VENV)-bench/bin/python benchmarks/cost_model.py
 	$(VENV)-bench/bin/python benchmarks/table.py
+
+instructions: $(VENV)/.stamp ## count the instructions of training steps (valgrind), and say what grew since they were kept
+	$(VENV)/bin/python benchmarks/instructions.py
 
 clean: ## remove all that make has made: environments, figures, stored results, caches
 	rm -rf $(VENV) $(VENV)-oracle $(VENV)-dask $(VENV)-browser $(VENV)-wheel $(VENV)-latest $(VENV)-docs $(VENV)-bench $(VENV)-lock

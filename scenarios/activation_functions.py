@@ -19,12 +19,16 @@ from simdl import layers as L
 from simdl import scenario
 from simdl.plot import panels, style
 from simdl.scenario import Claim, judges
-from simdl.scenario.costs import ELEMENTS, KINDS, cost
+from simdl.scenario.costs import ELEMENTS, KINDS, OTHERS, cost
 from simdl.scenario.tuning import RATE, Tuned
 
 QUESTION = "activation_functions.question"
 
 SHOWN = {"sigmoid": "sigmoid", "tanh": "tanh", "relu": "ReLU"}
+MORE = {
+    "leaky_relu": "leaky ReLU", "elu": "ELU", "selu": "SELU", "gelu": "GELU", "silu": "SiLU",
+    "softplus": "softplus", "softsign": "softsign",
+}  # fmt: skip
 FITS = [["sigmoid", "glorot_normal"], ["tanh", "glorot_normal"], ["relu", "he_normal"]]
 FITTED, DEPTH, OPTIMIZER = "network.activation,network.init", "network.depth", "optimizer.name"
 TARGET = 0.3  # validation loss that counts as arrived, nats: about nine digits in ten right
@@ -67,7 +71,8 @@ class Settings(scenario.Settings):
 
 def curves(settings: dict[str, Any], seed: int) -> dict[str, Any]:
     """Value and derivative of an activation on a grid of x in [-20, 20], from the layer itself."""
-    net = simdl.Network((1,), [KINDS[settings["activation"]]], dtype="float64")
+    kind = (KINDS | OTHERS)[settings["activation"]]
+    net = simdl.Network((1,), [kind], dtype="float64")
     x = np.linspace(-20, 20, 801)[:, None]
     passed = simdl.vjp(net, net.init(seed), x, np.ones_like(x))
     grid = {"x": x[:, 0]}
@@ -136,7 +141,7 @@ def sweeps(settings: Settings) -> dict[str, simdl.Sweep | Tuned]:
     pilots = s.pilots[: max(2, s.survey)]
     survey = s.pilots[: s.survey] if s.survey <= len(s.pilots) else s.replicates[: s.survey]
     return {
-        "curves": simdl.Sweep({}, {"activation": list(KINDS)}, one, measure=curves),
+        "curves": simdl.Sweep({}, {"activation": [*KINDS, *OTHERS]}, one, measure=curves),
         "rounding": simdl.Sweep({}, {"dtype": ["float32", "float64"]}, one, measure=rounding),
         "cost": simdl.Sweep(timing, {}, s.replicates[:16], measure=cost),
         "kink": simdl.Sweep(flat, widths, kinks, measure=kink),
@@ -209,47 +214,57 @@ def figures(results: dict[str, xarray.Dataset], settings: Settings) -> dict[str,
 
 def _curves(found: xarray.Dataset) -> Any:
     """Values, derivatives, and f(x) + f(-x), which is 0 where a function is linear."""
-    figure, axes = panels.grid(1, 3, (10, 3.5), sharey=False)
+    figure, axes = panels.grid(2, 3, (10, 6.2), sharey=False)
     near = found.sel(x=slice(-6, 6))
-    for i, (name, label) in enumerate(SHOWN.items()):
-        line = {"color": style.COLOURS[i], "label": label}
-        own, x = near.sel(activation=name), near["x"]
-        axes[0, 0].plot(x, own["value"], **line)
-        axes[0, 1].plot(x, own["derivative"], **line)
-    relu = near["value"].sel(activation="relu")
-    axes[0, 2].plot(near["x"], relu.values + relu.values[::-1], color=style.COLOURS[2])
-    axes[0, 2].axhline(0, **style.THEORY)
+    for row, shown in zip(axes, (SHOWN, MORE), strict=True):
+        for i, (name, label) in enumerate(shown.items()):
+            dashes = "--" if shown is MORE and i % 2 else "-"
+            line = {"color": [*style.COLOURS, style.BLACK][i], "label": label, "linestyle": dashes}
+            own, x = near.sel(activation=name), near["x"]
+            row[0].plot(x, own["value"], **line)
+            row[1].plot(x, own["derivative"], **line)
+            if name == "relu" or shown is MORE:
+                row[2].plot(x, own["value"].values + own["value"].values[::-1], **line)
+        row[2].axhline(0, **style.THEORY)
     axes[0, 2].annotate("a linear function", (6, 0.15), ha="right", fontsize=8.5)
     axes[0, 2].annotate("ReLU: |x|", (2.2, 3.6), ha="right", fontsize=8.5)
     axes[0, 0].set(title="value", ylim=(-1.2, 3), ylabel="f(x)")
     axes[0, 1].set(title="derivative", ylabel="f '(x)")
     axes[0, 2].set(title="is ReLU linear?", ylabel="f(x) + f(-x)", ylim=(-0.5, 6.2))
-    for panel in axes[0]:
+    axes[1, 0].set(title="of others", ylim=(-2, 3), ylabel="f(x)")
+    axes[1, 1].set(title="their derivatives", ylabel="f '(x)")
+    for panel in axes.flat:
         panel.set_xlabel("x")
-    panels.level(axes[0, 1], 0.25)
-    axes[0, 1].annotate("1/4", (-5.8, 0.27), fontsize=8.5)
-    panels.legend(figure, axes[0, 0])
+    panels.level(axes[0, 1], 0.25, "1/4", above=True, left=True)
+    axes[0, 0].legend(loc="upper left")
+    axes[1, 2].set(title="are they linear?", ylabel="f(x) + f(-x)", ylim=(-2, 6.2))
+    panels.legend(figure, axes[1, 0])
     figure.suptitle("Sigmoid passes back at most a quarter, tanh at most 1; ReLU is bent at 0")
     return figure
 
 
 def _cost(found: xarray.Dataset) -> Any:
     """Time an element and share of a training step, a point a replicate, its median a bar."""
-    figure, axes = panels.grid(1, 2, (8, 3.5), sharey=False)
-    element = found["element"].sel(activation=list(SHOWN)).transpose("seed", "activation").values
-    step = found["step"].sel(activation=list(SHOWN)).transpose("seed", "activation").values
-    share = 100 * element * ELEMENTS / 1000 / step  # 2 layers of 64 units, 32 samples: as many
+    figure, axes = panels.grid(1, 2, (9, 4), sharey=False)
+    names = SHOWN | MORE
+    element = found["element"].sel(activation=list(names)).transpose("seed", "activation").values
+    step = found["step"].sel(trained=list(SHOWN)).transpose("seed", "trained").values
+    share = 100 * element[:, :3] * ELEMENTS / 1000 / step  # 2 layers of 64, 32 samples: as many
     for panel, values, digits in ((axes[0, 0], element, 2), (axes[0, 1], share, 1)):
-        middle = np.median(values, axis=0)
-        panel.bar(list(SHOWN.values()), middle, color=style.COLOURS[:3])
+        middle, count = np.median(values, axis=0), values.shape[1]
+        colours = [*style.COLOURS[:3], *["#999999"] * (count - 3)]
+        panel.barh(list(names.values())[:count], middle, color=colours)
         spread = np.abs(np.quantile(values, [0.25, 0.75], axis=0) - middle)
-        panel.errorbar(range(3), middle, spread, fmt="none", ecolor=style.BLACK, capsize=3)
-        for i, height in enumerate(middle):
-            panel.annotate(f"{height:.{digits}f}", (i + 0.06, height), va="bottom", fontsize=8.5)
-        panel.grid(False, axis="x")
-    axes[0, 0].set(ylabel="ns an element, forward and back", title="the function itself")
-    axes[0, 1].set(ylabel="share of a training step (%)", title="64-64-64-10, batches of 32")
-    axes[0, 1].set_ylim(0, 100)
+        panel.errorbar(middle, range(count), xerr=spread, fmt="none", ecolor=style.BLACK, capsize=3)
+        for i, (length, above) in enumerate(zip(middle, spread[1], strict=True)):
+            place: Any = {"xytext": (5, 0), "textcoords": "offset points", "va": "center"}
+            panel.annotate(f"{length:.{digits}f}", (length + above, i), fontsize=8.5, **place)
+        panel.grid(False, axis="y")
+        panel.invert_yaxis()
+    axes[0, 0].set(xlabel="ns an element, forward and back", title="the function itself")
+    axes[0, 0].margins(x=0.12)
+    axes[0, 1].set(xlabel="share of a training step (%)", title="64-64-64-10, batches of 32")
+    axes[0, 1].set_xlim(0, 100)
     times = np.median(element, axis=0)[:2] / np.median(element, axis=0)[2]
     figure.suptitle(
         f"Sigmoid costs {times[0]:.0f} and tanh {times[1]:.0f} times what ReLU costs, yet "

@@ -8,6 +8,7 @@ import mpmath
 import numpy as np
 import pytest
 from cases import DTYPES
+from scipy.special import ndtr
 
 from simdl import njit
 from simdl.kernels import mathematics as m
@@ -245,3 +246,26 @@ def test_ulps_can_tell_a_wrong_result() -> None:
         assert ulps(wrong, right.astype(float))[0] == pytest.approx(1)
     assert ulps(np.array([np.inf], np.float32), np.array([1e38]))[0] > 1e6
     assert np.isnan(ulps(np.array([np.nan], np.float32), np.array([1.0]))[0])
+
+
+@njit
+def normal_cdf_all(y, x):
+    for i in range(x.size):
+        y[i] = m.normal_cdf(x[i])
+
+
+def test_normal_distribution_in_ulp() -> None:
+    """Far below 0, too, where 1 + erf(x) has nothing left."""
+    x = np.linspace(-13, 12, 400_001).astype(np.float32)
+    y = np.empty_like(x)
+    normal_cdf_all(y, x)
+    exact = ndtr(x.astype(np.float64))
+    assert np.max(np.abs(y - exact) / np.spacing(exact.astype(np.float32))) <= 8
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_normal_distribution_at_the_ends(dtype: str) -> None:
+    x = np.array([-np.inf, -40, 0, 40, np.inf, np.nan], dtype)
+    y = np.empty_like(x)
+    normal_cdf_all(y, x)
+    assert np.array_equal(y, np.array([0, 0, 0.5, 1, 1, np.nan], dtype), equal_nan=True)

@@ -9,7 +9,7 @@ NaN takes the branch that keeps it.
 import math
 
 from simdl._jit import njit
-from simdl.kernels.mathematics import exp, expm1, log1p_exp_neg, sigmoid, tanh
+from simdl.kernels.mathematics import exp, expm1, log1p_exp_neg, normal_cdf, sigmoid, tanh
 
 SELU_ALPHA = 1.6732632423543772  # Klambauer et al. 2017, equation 14
 SELU_SCALE = 1.0507009873554805
@@ -117,19 +117,17 @@ def selu_backward(dx, dy, x, y, alpha):
 @njit
 def gelu_forward(y, x, alpha):
     """y = x Phi(x), Phi the normal distribution function (Hendrycks and Gimpel 2016)"""
-    half, one, root = y.dtype.type(0.5), y.dtype.type(1), y.dtype.type(math.sqrt(0.5))
     for i in range(y.size):
-        y[i] = half * x[i] * (one + math.erf(x[i] * root))
+        y[i] = x[i] * normal_cdf(x[i])
 
 
 @njit
 def gelu_backward(dx, dy, x, y, alpha):
     """dx = dy (Phi(x) + x phi(x))"""
-    half, one, root = dx.dtype.type(0.5), dx.dtype.type(1), dx.dtype.type(math.sqrt(0.5))
-    norm = dx.dtype.type(1 / math.sqrt(2 * math.pi))
+    half, norm = dx.dtype.type(0.5), dx.dtype.type(1 / math.sqrt(2 * math.pi))
     for i in range(dx.size):
         density = norm * exp(-half * x[i] * x[i])
-        dx[i] = dy[i] * (half * (one + math.erf(x[i] * root)) + x[i] * density)
+        dx[i] = dy[i] * (normal_cdf(x[i]) + x[i] * density)
 
 
 @njit

@@ -1,14 +1,18 @@
-"""exp, log, tanh and sigmoid as branch-free polynomials that LLVM turns into vector code.
+"""exp, log, tanh, sigmoid and Phi as branch-free polynomials that LLVM turns into vector code.
 
 Numba's wheels carry no vector mathematics library, so ``np.exp`` in a loop costs 2.4 ns and
 ``np.tanh`` 11.7 ns an element; these cost about .4 to .6 ns. Errors stay within 2 ulp (sigmoid: 3)
-in float32 and float64, subnormal results included; inf and NaN come out as NumPy gives them.
+in float32 and float64, subnormal results included; inf and NaN come out as NumPy gives them. Phi
+is the normal distribution function: within 8 ulp in float32, where it is a polynomial; in float64
+it is the C library's, which takes ten times as long.
 
 Coefficients are near-minimax fits (Chebyshev interpolation in 40 digits) made for this file:
 ``q(r) = (exp(r)-1-r)/r^2`` on [-.349, .349], ``(log((1+s)/(1-s))-2s)/s^3`` as a polynomial in
 ``s^2`` on [0, .0296], ``(tanh(x)/x-1)/x^2`` in ``x^2`` on [0, .36]. The splittings of log 2 and the
 form of log follow Sun's fdlibm.
 """
+
+import math
 
 import numpy as np
 
@@ -138,9 +142,37 @@ def _tanh64(x):
     return x + x * (p * z + 0.0) if a < 0.6 else far
 
 
+# Phi(-z) exp(z^2/2) / t with t = 1 / (1 + .35 z), a polynomial in t, z from 0 to 14 (within 4e-8)
+_P0, _P1, _P2 = _f(0.13961962492072938), _f(0.1398955569355652), _f(0.11957015144968527)
+_P3, _P4, _P5 = _f(0.1066140001880144), _f(-0.025870835300482405), _f(0.16337919546803856)
+_P6, _P7, _P8 = _f(-0.2595476498033977), _f(0.14589250697924763), _f(-0.02955256942115574)
+_PHI_SLOPE32, _PHI_HI32 = _f(0.35), _f(14.5)
+_PHI_MAGIC32 = _f(98304.0)  # 1.5 * 2^23 / 128
+
+
+@njit(inline=True)
+def _phi32(x):
+    z = abs(x)
+    z = _PHI_HI32 if z > _PHI_HI32 else z
+    t = _ONE / (_ONE + _PHI_SLOPE32 * z)
+    q = (((_P8 * t + _P7) * t + _P6) * t + _P5) * t + _P4
+    q = (((q * t + _P3) * t + _P2) * t + _P1) * t + _P0
+    near = (z + _PHI_MAGIC32) - _PHI_MAGIC32  # a multiple of 1/128, whose square is exact
+    d = -_HALF * (z - near) * (z + near)  # the rest of -z^2 / 2, at most .06
+    rest = (((_E3 * d + _E4) * d + _E5) * d + _ONE) * d + _ONE
+    tail = _exp32(-_HALF * near * near) * rest * (t * q)
+    return tail if x < _ZERO else _ONE - tail
+
+
+@njit(inline=True)
+def _phi64(x):
+    return 0.5 * math.erfc(-math.sqrt(0.5) * x)  # the C library's: not in vectors
+
+
 exp = by_precision(_exp32, _exp64)
 log = by_precision(_log32, _log64)
 tanh = by_precision(_tanh32, _tanh64)
+normal_cdf = by_precision(_phi32, _phi64)
 
 
 @njit(inline=True)

@@ -1,4 +1,4 @@
-"""What a trial left besides arrays: its numbers in one row, their names and types once for all.
+"""What a trial left, as rows: its numbers in one, their names and types once for all; arrays.
 
 A **form** lists the variables of a trial in order: of a number its name, type and attributes, of an
 array, which has a row of its own, the name. Trials of a sweep mostly share one, so a trial costs
@@ -105,6 +105,39 @@ def unpacked(form: str, packed: bytes) -> Mapping[str, Any]:
     return {name: made[name] if number.dtype else None for name, number in entries.items()}
 
 
+def rows_of(
+    identity: str, variables: Mapping[str, Array], coordinates: Mapping[str, Array]
+) -> Iterator[tuple[Any, ...]]:
+    """Yield a row for each array of a trial; its numbers are in the trial's own row."""
+    if isinstance(variables, Numbers):
+        variables = {}
+    for role, arrays in (("variable", variables), ("coordinate", coordinates)):
+        for name, (values, dims, attrs) in arrays.items():
+            if dims:
+                yield (
+                    identity, role, name, values.dtype.str, _json(values.shape), _json(dims),
+                    attributes(attrs), values.tobytes(),
+                )  # fmt: skip
+
+
+@once
+def dtype_of(text: str) -> np.dtype[Any]:
+    """Return the type of a row's array."""
+    return np.dtype(text)
+
+
+@once
+def shape_of(text: str) -> tuple[int, ...]:
+    """Return the shape of a row's array."""
+    return tuple(json.loads(text))
+
+
+@once
+def labels_of(dims: str, attrs: str) -> tuple[tuple[str, ...], Mapping[str, Any]]:
+    """Return the dimensions and the attributes of a row's array."""
+    return tuple(json.loads(dims)), json.loads(attrs)
+
+
 def names(form: str) -> list[tuple[str, bool]]:
     """Return the names of a form's variables, and of each whether it is a number."""
     return [(name, number.dtype is not None) for name, number in _entries(form)[0].items()]
@@ -118,6 +151,11 @@ def key_of(form: str) -> str:
 def attributes(attrs: Mapping[str, Any]) -> str:
     """Return attributes as text."""
     return json.dumps(dict(attrs)) if attrs else "{}"
+
+
+@once
+def _json(values: tuple[Any, ...]) -> str:
+    return json.dumps(values)
 
 
 @once

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import json
 import os
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,47 +15,23 @@ import numpy as np
 
 from simdl.errors import StorageError
 from simdl.sweep.file_systems import refuse_network
-from simdl.sweep.forms import Array, attributes, key_of, once, packed, unpacked
+from simdl.sweep.forms import (
+    Array,
+    dtype_of,
+    key_of,
+    labels_of,
+    packed,
+    rows_of,
+    shape_of,
+    unpacked,
+)  # fmt: skip
 from simdl.sweep.outcomes import FAILED, Outcome, Stored
+from simdl.sweep.schema import APPLICATION, SCHEMA, created, journal, lacking
 
-APPLICATION = 0x73694464  # PRAGMA application_id: the file is ours
-SCHEMA = 3  # PRAGMA user_version
-# since schema 3: see `forms`; in older trials all numbers are arrays, too
-_OF_A_FORM = ("form TEXT NOT NULL DEFAULT ''", "numbers BLOB NOT NULL DEFAULT x''")
-_TABLES = (
-    "CREATE TABLE trials (identity TEXT PRIMARY KEY, sweep TEXT NOT NULL,"
-    " coordinates TEXT NOT NULL, seed INTEGER NOT NULL, status TEXT NOT NULL,"
-    " message TEXT NOT NULL, seconds REAL NOT NULL, created TEXT NOT NULL,"
-    f" {', '.join(_OF_A_FORM)})",
-    # role: "variable", or "coordinate" for labels along a variable's own dimension
-    "CREATE TABLE arrays (identity TEXT NOT NULL, role TEXT NOT NULL, name TEXT NOT NULL,"
-    " dtype TEXT NOT NULL, shape TEXT NOT NULL, dims TEXT NOT NULL, attrs TEXT NOT NULL,"
-    " data BLOB NOT NULL, PRIMARY KEY (identity, role, name))",
-)
-_SWEEPS = (  # since schema 2: what a sweep asks for, its trials, and each time it ran
-    "CREATE TABLE sweeps (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, name TEXT NOT NULL,"
-    " description TEXT NOT NULL, created TEXT NOT NULL)",
-    "CREATE TABLE members (sweep INTEGER NOT NULL, cell INTEGER NOT NULL, seed INTEGER NOT NULL,"
-    " identity TEXT NOT NULL, PRIMARY KEY (sweep, cell, seed)) WITHOUT ROWID",
-    "CREATE TABLE runs (sweep INTEGER NOT NULL, started TEXT NOT NULL, provenance TEXT NOT NULL,"
-    " PRIMARY KEY (sweep, started)) WITHOUT ROWID",
-)
-_FORMS = (
-    "CREATE TABLE forms (key TEXT PRIMARY KEY, text TEXT NOT NULL)",
-    "INSERT INTO forms VALUES ('', '[]')",
-)
 _AT_ONCE = 500  # identities a query
 _BUSY = ("SQLITE_BUSY", "SQLITE_LOCKED")
 _DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 _CLOSED = ("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH")
-
-
-def journal(version: tuple[int, ...]) -> str:
-    """Return the journal mode for a version of SQLite.
-
-    3.7.0 to 3.51.2 may lose a committed page when a write-ahead log is reset while it is read.
-    """
-    return "DELETE" if (3, 7, 0) <= version <= (3, 51, 2) else "WAL"
 
 
 class Store:
@@ -151,20 +126,15 @@ class Store:
         with self._transaction():
             if self._value("SELECT count(*) FROM sqlite_master"):
                 return  # another process was quicker
-            for statement in (*_TABLES, *_SWEEPS, *_FORMS):
+            for statement in created():
                 self._connection.execute(statement)
-            self._connection.execute(f"PRAGMA application_id = {APPLICATION}")
-            self._connection.execute(f"PRAGMA user_version = {SCHEMA}")
 
     def _migrate(self) -> None:
         """Give an older store the tables that it lacks; its trials stay as they are."""
         with self._transaction():
             version = self._value("PRAGMA user_version")  # another process may have been quicker
-            columns = [f"ALTER TABLE trials ADD COLUMN {column}" for column in _OF_A_FORM]
-            lacking = (_SWEEPS if version < 2 else ()) + (*_FORMS, *columns) * (version < 3)
-            for statement in lacking:
+            for statement in lacking(version):
                 self._connection.execute(statement)
-            self._connection.execute(f"PRAGMA user_version = {SCHEMA}")
 
     # --- reading and writing ----------------------------------------------------------------------
 
@@ -187,7 +157,7 @@ class Store:
     def decoded(self, identity: str, name: str, dtype: str, shape: str, data: Any) -> Any:
         """Return an array from its row; without its data, what stands for it."""
         try:
-            kind, sizes = _kind(dtype), _sizes(shape)
+            kind, sizes = dtype_of(dtype), shape_of(shape)
             if data is None:
                 return Stored(self.path, identity, name, kind, sizes)
             return np.frombuffer(data, kind).reshape(sizes)
@@ -219,7 +189,7 @@ class Store:
             name, dtype, shape, dims, attrs, data = row
             values = self.decoded(identity, name, dtype, shape, data)
             try:
-                made = Array(values, *_labels(dims, attrs))
+                made = Array(values, *labels_of(dims, attrs))
             except (TypeError, ValueError):
                 raise self._damaged(f"array {name} of trial {identity[:12]}") from None
             kind = outcome.variables if role == "variable" else outcome.coordinates
@@ -258,8 +228,13 @@ class Store:
                     )
                 )  # fmt: skip
             many("INSERT OR IGNORE INTO forms (text, key) VALUES (?, ?)", list(forms.items()))
+            arrays = (
+                row
+                for key, (_, o) in new.items()
+                for row in rows_of(key, o.variables, o.coordinates)
+            )
             many("INSERT INTO trials VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
-            many("INSERT INTO arrays VALUES (?, ?, ?, ?, ?, ?, ?, ?)", _rows(new))
+            many("INSERT INTO arrays VALUES (?, ?, ?, ?, ?, ?, ?, ?)", arrays)
 
     def _failed(self, identities: Sequence[str]) -> list[tuple[int, str]]:
         """Return whether they failed, and which they are, of the trials that are stored."""
@@ -355,38 +330,6 @@ def _parts(identities: Sequence[str]) -> Iterator[Sequence[str]]:
 
 def _marks(values: Sequence[str]) -> str:
     return ",".join("?" * len(values))
-
-
-def _rows(new: Mapping[str, tuple[str, Outcome]]) -> Iterator[tuple[Any, ...]]:
-    """Yield the rows of all arrays of these trials."""
-    for identity, (_, outcome) in new.items():
-        for role, arrays in (("variable", outcome.variables), ("coordinate", outcome.coordinates)):
-            for name, (values, dims, attrs) in arrays.items():
-                if dims:  # numbers are in the trial's own row
-                    yield (
-                        identity, role, name, values.dtype.str, _text(values.shape), _text(dims),
-                        attributes(attrs), values.tobytes(),
-                    )  # fmt: skip
-
-
-@once
-def _text(values: tuple[Any, ...]) -> str:
-    return json.dumps(values)
-
-
-@once
-def _kind(text: str) -> np.dtype[Any]:
-    return np.dtype(text)
-
-
-@once
-def _sizes(text: str) -> tuple[int, ...]:
-    return tuple(json.loads(text))
-
-
-@once
-def _labels(dims: str, attrs: str) -> tuple[tuple[str, ...], Mapping[str, Any]]:
-    return tuple(json.loads(dims)), json.loads(attrs)
 
 
 def _version() -> tuple[int, ...]:
