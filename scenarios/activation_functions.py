@@ -237,7 +237,7 @@ def _curves(found: xarray.Dataset) -> Any:
         panel.set_xlabel("x")
     panels.level(axes[0, 1], 0.25, "1/4", above=True, left=True)
     axes[0, 0].legend(loc="upper left")
-    axes[1, 2].set(title="are they linear?", ylabel="f(x) + f(-x)", ylim=(-2, 6.2))
+    axes[1, 2].set(title="0 needs no line: softsign", ylabel="f(x) + f(-x)", ylim=(-2, 6.2))
     panels.legend(figure, axes[1, 0])
     figure.suptitle("Sigmoid passes back at most a quarter, tanh at most 1; ReLU is bent at 0")
     return figure
