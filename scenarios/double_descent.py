@@ -64,7 +64,7 @@ class Settings(scenario.Settings):
         tuple[int, ...], Field(min_length=2, description="units of both hidden layers, rising")
     ] = (9, 21, 47, 200)  # fmt: skip
     peak: Annotated[
-        int, Field(ge=1, description="units where the network just reproduces its training set")
+        int, Field(ge=1, description="units where the network nearly reproduces its training set")
     ] = 21  # fmt: skip
     epochs: Annotated[int, Field(ge=1, description="times the samples are seen")] = 400
 

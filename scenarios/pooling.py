@@ -206,7 +206,9 @@ def _accuracy(results: dict[str, xarray.Dataset], settings: Settings) -> Any:
         f"highest of {ways.sizes['seed']} seeds ({sizes.sizes['seed']} by training set)",
         fontsize=8.5,
     )
-    figure.suptitle("Pooling helps on few sequences; maximum and mean are level on digits")
+    figure.suptitle(
+        "Pooling helps on few sequences; on digits the maximum is not ahead of the mean"
+    )
     return figure
 
 

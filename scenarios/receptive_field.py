@@ -40,13 +40,13 @@ class Settings(scenario.Settings):
     QUICK: ClassVar[dict[str, Any]] = {
         "seeds": 6, "nets": 24, "supports": 40, "trained": 2, "steps": 300,
     }  # fmt: skip
-    FULL: ClassVar[dict[str, Any]] = {"nets": 256, "supports": 2_000, "trained": 16, "steps": 3_000}
+    FULL: ClassVar[dict[str, Any]] = {"nets": 640, "supports": 2_000, "trained": 16, "steps": 3_000}
 
     seeds: Annotated[
         int, Field(ge=2, description="replicates of every claim on the effective field")
     ] = 32  # fmt: skip
-    nets: Annotated[int, Field(ge=1, description="networks averaged in each replicate")] = 64
-    channels: Annotated[int, Field(ge=1, description="channels of the random networks")] = 64
+    nets: Annotated[int, Field(ge=1, description="networks averaged in each replicate")] = 160
+    channels: Annotated[int, Field(ge=1, description="channels of the random networks")] = 16
     supports: Annotated[
         int, Field(ge=1, le=10_000, description="random networks whose gradients are followed")
     ] = 200  # fmt: skip

@@ -34,7 +34,6 @@ ORDERED, CHAOTIC = 1.0, 4.0  # s_w^2 of nets that are judged by their training
 FURTHER = 60  # layers up to which theory is drawn
 REACH = 6  # depth that trains, in correlation scales (Schoenholz et al. 2017)
 MARGIN = 0.2  # of accuracy
-WORST = {"refuted": 0, "inconclusive": 1, "holds": 2}
 
 
 class Settings(scenario.Settings):
@@ -144,7 +143,7 @@ def claims(results: dict[str, xarray.Dataset], settings: Settings) -> list[Claim
             judges.equivalence(values, reference, 0.02, absolute=True, level=level)
             for values, reference in zip(found[1:], told[1:], strict=True)
         ]
-        return min(judged, key=lambda found: (WORST[found.verdict], found.power))
+        return judges.worst(judged)
 
     def better(arm: xarray.DataArray) -> Judgement:
         return judges.direction(np.ravel(critical - arm), MARGIN, level=level)

@@ -15,11 +15,10 @@ import xarray
 from pydantic import Field
 
 import simdl
-from simdl import layers as L
 from simdl import scenario
 from simdl.plot import panels, style
 from simdl.scenario import Claim, judges
-from simdl.scenario.birth import at_birth
+from simdl.scenario.birth import at_birth, derivative
 from simdl.scenario.tuning import Tuned
 from simdl.theory import propagation
 
@@ -63,15 +62,6 @@ class Settings(scenario.Settings):
     rates: Annotated[
         tuple[float, ...], Field(description="learning rates tuned over (Adam)")
     ] = (3e-4, 1e-3, 3e-3, 1e-2)  # fmt: skip
-
-
-def derivative(settings: dict[str, Any], seed: int) -> dict[str, Any]:
-    """Derivative of an activation on a grid of inputs x in [-10, 10], from the network itself."""
-    x = np.linspace(-10, 10, 401)[:, None]
-    activation = {"tanh": L.Tanh(), "relu": L.ReLU()}[settings["activation"]]
-    net = simdl.Network((1,), [activation], dtype="float64")
-    found = simdl.vjp(net, net.init(seed), x, np.ones_like(x)).input[:, 0]
-    return {"derivative": xarray.DataArray(found, {"x": x[:, 0]})}
 
 
 def sweeps(settings: Settings) -> dict[str, simdl.Sweep | Tuned]:
@@ -213,7 +203,7 @@ def claims(results: dict[str, xarray.Dataset], settings: Settings) -> list[Claim
 def figures(results: dict[str, xarray.Dataset], settings: Settings) -> dict[str, Any]:
     """Gradients at birth, through training, what depth does, and residual connections."""
     return {
-        "initialization": _initialization(results["birth"], settings.width),
+        "initialization": _initialization(results["birth"], results["large"], settings.width),
         "training": _training(results["through"]),
         "depth": _depth(results["survey"]),
         "residual": _residual(results),
@@ -239,7 +229,7 @@ def _marks(i: int) -> dict[str, Any]:
     return {"marker": style.MARKERS[i], "markevery": (1 + i, 6)}  # staggered: lines coincide
 
 
-def _initialization(birth: xarray.Dataset, width: int) -> Any:
+def _initialization(birth: xarray.Dataset, large: xarray.Dataset, width: int) -> Any:
     """Pre-activation gradient by layer with theory, and the weight gradient below it."""
     shown = birth[ACTIVATION].values
     figure, axes = panels.grid(2, len(shown), (9, 5.8), sharex=True)
@@ -253,7 +243,12 @@ def _initialization(birth: xarray.Dataset, width: int) -> Any:
             batch = found["batch_gradient"].transpose("seed", "layer")
             panels.band(bottom, layers, batch, *line, log=True, **_marks(i))
             top.plot(layers, _theory(activation, init, len(layers), width), **style.THEORY)
-        top.set(title=SHOWN[activation], yscale="log", ylim=(1e-20, 1e3))
+        if activation == "tanh":
+            line = {"linestyle": ":", "marker": "x", "markevery": 4, "log": True}
+            panels.band(top, layers, _relative(large), "", style.BLACK, **line)
+            note = f"s² = 25: {float(large['saturated'].mean()):.0%}\nsaturated, and\nit explodes"
+            top.annotate(note, (0.04, 0.62), xycoords="axes fraction", fontsize=8, va="top")
+        top.set(title=SHOWN[activation], yscale="log", ylim=(1e-20, 1e10))
         bottom.set(xlabel="hidden layer", yscale="log")
     axes[0, 0].set_ylabel("pre-activation gradient\n(RMS, last hidden layer = 1)")
     axes[1, 0].set_ylabel("weight gradient\n(RMS of the batch mean)")

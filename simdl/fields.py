@@ -266,6 +266,8 @@ def _truncated(net: Network, params: Any, path: str) -> tuple[Network, Parameter
             f"params: {flat.size}, {buffers.size} running statistics: must be {sizes[0]} and "
             f"{sizes[1]}, as net.init returns"
         )
+    if layers == net.layers:  # lowered once for all calls
+        return net, params
     part = Network(net.input_shape, layers, dtype=net.dtype)
     return part, part.wrap(flat[: part.n_parameters], buffers[: part.program.n_buffers])
 

@@ -8,13 +8,24 @@ from typing import Any
 import numpy as np
 import xarray
 
+from simdl import layers as L
 from simdl.configuration import Configuration
 from simdl.data import Data
 from simdl.functional import Pullback, forward, vjp
 from simdl.network import Network
 from simdl.parameters import Parameters
+from simdl.scenario.seeds import nth_seed
 
 SATURATED = 0.98  # |output| from which a unit counts as saturated
+
+
+def derivative(settings: Mapping[str, Any], seed: int) -> dict[str, Any]:
+    """Derivative of an activation on a grid of inputs x in [-10, 10], from the network itself."""
+    x = np.linspace(-10, 10, 401)[:, None]
+    activation = {"tanh": L.Tanh(), "relu": L.ReLU()}[settings["activation"]]
+    net = Network((1,), [activation], dtype="float64")
+    found = vjp(net, net.init(seed), x, np.ones_like(x)).input[:, 0]
+    return {"derivative": xarray.DataArray(found, {"x": x[:, 0]})}
 
 
 def at_birth(settings: Mapping[str, Any], seed: int) -> dict[str, Any]:
@@ -46,7 +57,7 @@ def at_birth(settings: Mapping[str, Any], seed: int) -> dict[str, Any]:
     training = settings.get("training", False)
     found: dict[str, list[Any]] = {}
     for k in range(settings["nets"]):
-        params = net.init((seed + k * 2**28) % 2**32)
+        params = net.init(nth_seed(seed, k))
         if settings["cotangent"] == "random":
             direction = np.random.default_rng([seed, k]).normal(size=net.output_shape)
             cotangent = np.tile(direction, (len(x), 1))

@@ -13,6 +13,7 @@ from simdl.functional import value_and_grad, vjp
 from simdl.layers import Dense, Identity, ReLU
 from simdl.network import Network
 from simdl.parameters import Parameters
+from simdl.scenario.seeds import nth_seed
 from simdl.theory import propagation
 
 ACTIVATIONS: dict[str, Any] = {"identity": Identity(), "relu": ReLU()}
@@ -43,7 +44,7 @@ def spectrum(settings: Mapping[str, Any], seed: int) -> dict[str, Any]:
     net = Network((width,), stack, settings["init"])
     shares, spreads, values = np.linspace(0, 1, 41), [], np.zeros(0)
     for k in range(settings["nets"]):
-        params = net.init((seed + k * 2**28) % 2**32)
+        params = net.init(nth_seed(seed, k))
         factors = _factors(net, params, np.random.default_rng([seed, k]).normal(size=(1, width)))
         found = []
         for depth in depths:

@@ -10,6 +10,7 @@ least number of replicates is not asked for; below `QUICK_LEVEL` nothing is judg
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -122,6 +123,12 @@ def equivalence(
         low, high = (float(_log(b, "reference less tolerance")) for b in (low, high))
     estimate = t_interval(scaled, level)
     return _equivalence(estimate, (low, high), log, reference, tolerance, np.size(values))
+
+
+def worst(judged: Sequence[Judgement]) -> Judgement:
+    """Return that of several judgements which says the least for the claim they all belong to."""
+    order = {"refuted": 0, "inconclusive": 1, "holds": 2}
+    return min(judged, key=lambda found: (order[found.verdict], found.power or 0.0))
 
 
 def proportion_direction(

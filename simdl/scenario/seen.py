@@ -15,6 +15,7 @@ from simdl.network import Network
 from simdl.optimizers import Adam
 from simdl.probes import Probe
 from simdl.scenario.published import VGG_POOLS, networks
+from simdl.scenario.seeds import nth_seed
 from simdl.theory.receptive_field import Field, Window, spread
 from simdl.training import train
 
@@ -105,7 +106,7 @@ def effective(settings: Mapping[str, Any], seed: int) -> dict[str, Any]:
     field, unit = _last(net)
     total = np.zeros(net.input_shape[0])
     for k in range(settings["nets"]):
-        params = net.init((seed + k * 2**28) % 2**32)
+        params = net.init(nth_seed(seed, k))
         total += effective_receptive_field(net, params, unit=unit, samples=1)
     share = total / total.sum()
     place = np.arange(len(share)) - (field.centre + unit * field.stride)
@@ -145,7 +146,7 @@ def support(settings: Mapping[str, Any], seed: int) -> dict[str, Any]:
     net = Network((length, 1), layers, "lecun_normal", "float64")
     field, unit = _last(net)
     total = sum(
-        effective_receptive_field(net, net.init((seed + k * 2**28) % 2**32), unit=unit, samples=1)
+        effective_receptive_field(net, net.init(nth_seed(seed, k)), unit=unit, samples=1)
         for k in range(2)
     )
     seen, (first, last) = np.flatnonzero(total), field.interval(unit)
