@@ -38,7 +38,7 @@ class Settings(scenario.Settings):
     """Sizes of the experiments."""
 
     QUICK: ClassVar[dict[str, Any]] = {
-        "seeds": 6, "nets": 24, "supports": 40, "trained": 2, "steps": 300,
+        "seeds": 6, "nets": 64, "supports": 40, "trained": 2, "steps": 300,
     }  # fmt: skip
     FULL: ClassVar[dict[str, Any]] = {"nets": 640, "supports": 2_000, "trained": 16, "steps": 3_000}
 

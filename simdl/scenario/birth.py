@@ -23,7 +23,7 @@ def derivative(settings: Mapping[str, Any], seed: int) -> dict[str, Any]:
     """Derivative of an activation on a grid of inputs x in [-10, 10], from the network itself."""
     x = np.linspace(-10, 10, 401)[:, None]
     activation = {"tanh": L.Tanh(), "relu": L.ReLU()}[settings["activation"]]
-    net = Network((1,), [activation], dtype="float64")
+    net = Network((1,), (activation,), dtype="float64")
     found = vjp(net, net.init(seed), x, np.ones_like(x)).input[:, 0]
     return {"derivative": xarray.DataArray(found, {"x": x[:, 0]})}
 
