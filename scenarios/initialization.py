@@ -256,7 +256,7 @@ def _deep(results: dict[str, xarray.Dataset], settings: Settings) -> Any:
             middle = capped(own).sel({INIT: init}).mean()
             ring = {"markerfacecolor": "white", "markersize": 9, "markeredgewidth": 2, "zorder": 6}
             panel.plot(at, middle, **(line | ring))
-        panels.level(panel, GUESSING, "guessing", above=True, left=True)
+        panels.level(panel, GUESSING, "guessing", above=True, left=name == "Adam")
         panel.set(xlabel=f"learning rate ({name})", xscale="log", ylim=(0, 2.6), title=name)
     axes[0, 0].set_ylabel(f"training loss after {settings.steps} steps\n(nats, at most guessing's)")
     panels.legend(figure, axes[0, 0], bands=results["SGD by rate"].sizes["seed"])

@@ -3,7 +3,7 @@
 The receptive field grows layer by layer after a formula, which is compared with published networks
 and with where gradients come from. Within the field the weight lies in the middle: behind random
 layers it is nearly a Gaussian, as wide as the square root of the depth, while the field grows with
-the depth itself. Strides, dilation and pooling widen both; training moves the weight.
+the depth itself. Strides, dilation and pooling widen both; training changes it, too.
 """
 
 from __future__ import annotations
@@ -202,7 +202,9 @@ def _wider(kind: xarray.Dataset, trained: xarray.Dataset, settings: Settings) ->
     place = trained["position"].values
     for stage, colour, dash in (("before", style.BLUE, "-"), ("after", style.RED, "-.")):
         weight = trained["weight"].sel(stage=stage).transpose("seed", "position")
-        panels.band(right, place, weight, f"{stage} training", colour, linestyle=dash)
+        sigma = float(trained["sigma"].sel(stage=stage).mean())
+        label = f"{stage} training: sigma {sigma:.2f}"
+        panels.band(right, place, weight, label, colour, linestyle=dash)
     left.set(
         xlabel="distance from the centre", ylabel="share of the squared gradient",
         title=f"{SAME} random convolutions of 3", ylim=(0, None),
@@ -212,7 +214,7 @@ def _wider(kind: xarray.Dataset, trained: xarray.Dataset, settings: Settings) ->
     right.set(xlabel="distance from the centre", ylim=(0, None))
     right.set_title(f"{settings.depth} convolutions, ReLU, MNIST-1D")
     right.legend(loc="upper left")
-    figure.suptitle("Strides, dilation and pooling widen what counts; training moves it")
+    figure.suptitle("Strides, dilation and pooling widen what counts")
     return figure
 
 
