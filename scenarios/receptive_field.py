@@ -211,7 +211,8 @@ def _wider(kind: xarray.Dataset, trained: xarray.Dataset, settings: Settings) ->
     )  # fmt: skip
     left.legend(loc="upper left", fontsize=8)
     left.set_xlim(-50, 50)
-    right.set(xlabel="distance from the centre", ylim=(0, None))
+    top = 1.35 * float(trained["weight"].max())  # room for the legend
+    right.set(xlabel="distance from the centre", ylim=(0, top))
     right.set_title(f"{settings.depth} convolutions, ReLU, MNIST-1D")
     right.legend(loc="upper left")
     figure.suptitle("Strides, dilation and pooling widen what counts")
