@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from simdl.scenario.seeds import nth_seed
 from simdl.theory.receptive_field import Field, Window, effective_sigma, fields, share, spread
 
 ALEXNET = [
@@ -120,3 +121,8 @@ def test_spread_refuses_what_has_no_mass(weights: list[float]) -> None:
 def test_wrong_windows(wrong: dict) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         Window(**{"size": 3, **wrong})
+
+
+def test_networks_of_replicates_are_distinct() -> None:
+    made = {nth_seed(seed, k) for seed in range(64) for k in range(4096)}
+    assert len(made) == 64 * 4096

@@ -69,6 +69,19 @@ def test_first_result_stays_and_failures_give_way(tmp_path: Path) -> None:
         assert store.results(["id"])["id"].variables["v"].values.size == 3
 
 
+def test_what_is_missing_is_damage(tmp_path: Path) -> None:
+    with Store(filled(tmp_path / "s", 2)) as store:
+        with store.writing() as connection:
+            connection.execute("DELETE FROM arrays WHERE identity = 'id1'")
+        assert len(store.results(["id0"])) == 1
+        with pytest.raises(StorageError, match="an array of trial id1 is missing"):
+            store.results(["id0", "id1"])
+        with store.writing() as connection:
+            connection.execute("UPDATE trials SET numbers = x'00' WHERE identity = 'id0'")
+        with pytest.raises(StorageError, match="numbers of trial id0"):
+            store.results(["id0"])
+
+
 def test_a_transaction_is_whole_or_not_at_all(tmp_path: Path) -> None:
     bad = Outcome(0, "completed", variables={"v": Array(np.zeros(1), ("x",), {"a": object()})})
     with Store(tmp_path / "s") as store:

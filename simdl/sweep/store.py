@@ -17,6 +17,7 @@ from simdl.errors import StorageError
 from simdl.sweep.file_systems import refuse_network
 from simdl.sweep.forms import (
     Array,
+    Numbers,
     dtype_of,
     key_of,
     labels_of,
@@ -24,7 +25,7 @@ from simdl.sweep.forms import (
     rows_of,
     shape_of,
     unpacked,
-)  # fmt: skip
+)
 from simdl.sweep.outcomes import FAILED, Outcome, Stored
 from simdl.sweep.schema import APPLICATION, SCHEMA, created, journal, lacking
 
@@ -194,6 +195,9 @@ class Store:
                 raise self._damaged(f"array {name} of trial {identity[:12]}") from None
             kind = outcome.variables if role == "variable" else outcome.coordinates
             kind[name] = made  # type: ignore[index]
+        for identity, outcome in found.items():
+            if not isinstance(outcome.variables, Numbers) and None in outcome.variables.values():
+                raise self._damaged(f"an array of trial {identity[:12]} is missing")
         return found
 
     def add(self, sweep: str, outcomes: Iterable[tuple[str, str, Outcome]]) -> None:
